@@ -1,0 +1,73 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+// CI sets this variable; a package that others depend on must not turn their compiler's new warnings into errors.
+let strict = Context.environment["CI"] != nil
+
+let swiftSettings: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+    ] + (strict ? [.treatAllWarnings(as: .error)] : [])
+let cSettings: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
+
+let orderedCollections = Target.Dependency.product(name: "OrderedCollections", package: "swift-collections")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+// The targets, lowest first: arrows point only upwards in this list.
+let package = Package(
+    name: "nibble",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "FP4", targets: ["FP4"]),
+        .library(name: "NibbleKernels", targets: ["Kernels"]),
+        .library(name: "Nibble", targets: ["Engine"]),
+        .executable(name: "nibble", targets: ["nibble"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    ],
+    targets: [
+        // Number formats and reference arithmetic.
+        .target(name: "FP4", swiftSettings: swiftSettings),
+        // Untrusted files: JSON, safetensors, model folders and their configuration.
+        .target(name: "ModelFiles", dependencies: [orderedCollections], swiftSettings: swiftSettings),
+        .target(
+            name: "Tokenization",
+            dependencies: ["ModelFiles", .product(name: "HeapModule", package: "swift-collections")],
+            swiftSettings: swiftSettings),
+        .target(name: "ChatTemplates", dependencies: ["ModelFiles", orderedCollections], swiftSettings: swiftSettings),
+        // The operations of the forward pass and the backends that implement them.
+        .target(name: "CCPUKernels", cSettings: cSettings),
+        .target(name: "Kernels", dependencies: ["FP4", "CCPUKernels"], swiftSettings: swiftSettings),
+        // Architectures: a configuration becomes a specification, a specification a forward pass.
+        .target(name: "Models", dependencies: ["Kernels", "ModelFiles"], swiftSettings: swiftSettings),
+        // A BF16 checkpoint becomes an FP4 one.
+        .target(name: "Quantization", dependencies: ["FP4", "ModelFiles"], swiftSettings: swiftSettings),
+        .target(
+            name: "Engine", dependencies: ["Models", "Tokenization", "ChatTemplates"], swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "nibble", dependencies: ["Engine", "Quantization", argumentParser], swiftSettings: swiftSettings),
+
+        .target(
+            name: "TestSupport", dependencies: ["ModelFiles"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .testTarget(name: "FP4Tests", dependencies: ["FP4", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(name: "ModelFilesTests", dependencies: ["ModelFiles", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "TokenizationTests", dependencies: ["Tokenization", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(name: "EngineTests", dependencies: ["Engine", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "CommandLineTests", dependencies: ["nibble", "ModelFiles", "TestSupport"],
+            swiftSettings: swiftSettings),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c2x
+)
