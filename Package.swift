@@ -52,9 +52,11 @@ let package = Package(
             name: "nibble", dependencies: ["Engine", "Quantization", argumentParser], swiftSettings: swiftSettings),
 
         .target(
-            name: "TestSupport", dependencies: ["ModelFiles"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+            name: "TestSupport", dependencies: ["ModelFiles"], path: "Tests/TestSupport",
+            swiftSettings: swiftSettings),
         .testTarget(name: "FP4Tests", dependencies: ["FP4", "TestSupport"], swiftSettings: swiftSettings),
-        .testTarget(name: "ModelFilesTests", dependencies: ["ModelFiles", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ModelFilesTests", dependencies: ["ModelFiles", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
