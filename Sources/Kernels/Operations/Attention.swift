@@ -47,6 +47,9 @@ public struct Attention<Vector> {
     }
 }
 
+extension Attention: Sendable where Vector: Sendable {}
+extension HeadNorm: Sendable where Vector: Sendable {}
+
 /// Rotary position embedding: pair `j` of a head turns by `position * inverseFrequencies[j]` radians.
 ///
 /// Source: RoFormer, Su et al. 2021.

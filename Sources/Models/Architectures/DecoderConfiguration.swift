@@ -19,7 +19,7 @@ struct DecoderConfiguration {
     /// - Parameters:
     ///   - config: `config.json`.
     ///   - fields: the object that describes the language model.
-    init(_ config: ConfigObject, fields: ConfigObject) throws(ModelFileError) {
+    init(_ config: ConfigObject, fields: ConfigObject) throws {
         self.fields = fields
         architecture = try config.strings("architectures").first ?? config.string("model_type")
         hiddenSize = try fields.integer("hidden_size", in: 1...1 << 20)
@@ -88,7 +88,7 @@ struct DecoderConfiguration {
     }
 
     /// The kind of each layer from `layer_types`, or nil if the field is absent.
-    func layerTypes(_ known: Set<String>) throws(ModelFileError) -> [String]? {
+    func layerTypes(_ known: Set<String>) throws -> [String]? {
         guard fields.has("layer_types") else { return nil }
         let types = try fields.strings("layer_types")
         guard types.count == layerCount else {

@@ -7,7 +7,7 @@ import ModelFiles
 enum GPTOSS: Architecture {
     static let modelTypes = ["gpt_oss"]
 
-    static func specification(_ config: ConfigObject) throws(ModelFileError) -> ModelSpecification {
+    static func specification(_ config: ConfigObject) throws -> ModelSpecification {
         let decoder = try DecoderConfiguration(config, fields: config)
         let rotary = try RotaryEmbedding(config, headSize: decoder.headSize, pairing: .halfSplit)
         let window = try config.integer("sliding_window", in: 1...1 << 30, default: 128)
@@ -31,7 +31,7 @@ enum GPTOSS: Architecture {
 
     private static func mixture(
         _ decoder: DecoderConfiguration, name: String
-    ) throws(ModelFileError) -> FeedForwardSpecification {
+    ) throws -> FeedForwardSpecification {
         let fields = decoder.fields
         let expertCount = try fields.integer("num_local_experts", in: 1...4096)
         let topKField = fields.has("num_experts_per_tok") ? "num_experts_per_tok" : "experts_per_token"

@@ -7,7 +7,7 @@ import ModelFiles
 enum Llama: Architecture {
     static let modelTypes = ["llama"]
 
-    static func specification(_ config: ConfigObject) throws(ModelFileError) -> ModelSpecification {
+    static func specification(_ config: ConfigObject) throws -> ModelSpecification {
         let decoder = try DecoderConfiguration(config, fields: config)
         let rotary = try RotaryEmbedding(config, headSize: decoder.headSize, pairing: .halfSplit)
         let hasAttentionBias = try config.bool("attention_bias", default: false)

@@ -7,7 +7,7 @@ import ModelFiles
 enum Llama4: Architecture {
     static let modelTypes = ["llama4", "llama4_text"]
 
-    static func specification(_ config: ConfigObject) throws(ModelFileError) -> ModelSpecification {
+    static func specification(_ config: ConfigObject) throws -> ModelSpecification {
         let isMultimodal = try config.string("model_type") == "llama4"
         let fields = isMultimodal ? try config.object("text_config") : config
         let prefix = isMultimodal ? "language_model." : ""
@@ -33,7 +33,7 @@ enum Llama4: Architecture {
     /// Attention of layers with rotary embedding, which is local to a chunk, and without, which is global.
     private static func attentions(
         _ decoder: DecoderConfiguration, rotary: RotaryEmbedding
-    ) throws(ModelFileError) -> (local: Attention<String>, global: Attention<String>) {
+    ) throws -> (local: Attention<String>, global: Attention<String>) {
         let fields = decoder.fields
         var local = decoder.attention(rotary: rotary)
         local.mask = .chunked(try fields.integer("attention_chunk_size", in: 1...1 << 30, default: 8192))
@@ -50,13 +50,13 @@ enum Llama4: Architecture {
     }
 
     /// Older files write the flag as the integer 4.
-    private static func tunesTemperature(_ fields: ConfigObject) throws(ModelFileError) -> Bool {
+    private static func tunesTemperature(_ fields: ConfigObject) throws -> Bool {
         if case .integer(let value) = fields["attn_temperature_tuning"] { return value != 0 }
         return try fields.bool("attn_temperature_tuning", default: true)
     }
 
     /// Whether each layer has rotary embedding: all but every fourth unless `no_rope_layers` says otherwise (1 is with).
-    private static func rotaryLayers(_ decoder: DecoderConfiguration) throws(ModelFileError) -> [Bool] {
+    private static func rotaryLayers(_ decoder: DecoderConfiguration) throws -> [Bool] {
         let listed = try decoder.fields.integers("no_rope_layers")
         if listed.isEmpty {
             let interval = try decoder.fields.integer("no_rope_layer_interval", in: 1...4096, default: 4)
@@ -70,7 +70,7 @@ enum Llama4: Architecture {
     }
 
     /// Whether each layer routes to experts, from `moe_layers` or every `interleave_moe_layer_step`-th.
-    private static func mixtureLayers(_ decoder: DecoderConfiguration) throws(ModelFileError) -> [Bool] {
+    private static func mixtureLayers(_ decoder: DecoderConfiguration) throws -> [Bool] {
         let count = decoder.layerCount
         if decoder.fields.has("moe_layers") {
             let listed = Set(try decoder.fields.integers("moe_layers"))
@@ -86,7 +86,7 @@ enum Llama4: Architecture {
 
     private static func mixture(
         _ decoder: DecoderConfiguration, name: String
-    ) throws(ModelFileError) -> FeedForwardSpecification {
+    ) throws -> FeedForwardSpecification {
         let expertCount = try decoder.fields.integer("num_local_experts", in: 1...4096)
         let topK = try decoder.fields.integer("num_experts_per_tok", in: 1...expertCount, default: 1)
         let intermediateSize = try decoder.fields.integer("intermediate_size", in: 1...1 << 24)
@@ -104,7 +104,7 @@ enum Llama4: Architecture {
 
     private static func dense(
         _ decoder: DecoderConfiguration, name: String
-    ) throws(ModelFileError) -> FeedForwardSpecification {
+    ) throws -> FeedForwardSpecification {
         .dense(
             ExpertSpecification(
                 name + ".feed_forward", hiddenSize: decoder.hiddenSize,

@@ -7,7 +7,7 @@ import ModelFiles
 enum Qwen3: Architecture {
     static let modelTypes = ["qwen3"]
 
-    static func specification(_ config: ConfigObject) throws(ModelFileError) -> ModelSpecification {
+    static func specification(_ config: ConfigObject) throws -> ModelSpecification {
         let decoder = try DecoderConfiguration(config, fields: config)
         var layers: [LayerSpecification] = []
         for index in 0..<decoder.layerCount {
@@ -19,7 +19,7 @@ enum Qwen3: Architecture {
     /// A layer with Qwen3's attention, which the mixture models share.
     static func layer(
         _ decoder: DecoderConfiguration, index: Int, feedForward: FeedForwardSpecification
-    ) throws(ModelFileError) -> LayerSpecification {
+    ) throws -> LayerSpecification {
         let name = "model.layers.\(index)"
         let rotary = try RotaryEmbedding(decoder.fields, headSize: decoder.headSize, pairing: .halfSplit)
         var attention = decoder.attention(rotary: rotary)
@@ -32,7 +32,7 @@ enum Qwen3: Architecture {
             name, attention: attention, hasAttentionBias: hasBias, hasOutputBias: hasBias, feedForward: feedForward)
     }
 
-    static func dense(_ decoder: DecoderConfiguration, index: Int) throws(ModelFileError) -> FeedForwardSpecification {
+    static func dense(_ decoder: DecoderConfiguration, index: Int) throws -> FeedForwardSpecification {
         .dense(
             ExpertSpecification(
                 "model.layers.\(index).mlp", hiddenSize: decoder.hiddenSize,
@@ -41,7 +41,7 @@ enum Qwen3: Architecture {
     }
 
     /// Published models see all keys; a window applies from layer `max_window_layers` on if `use_sliding_window`.
-    private static func mask(_ decoder: DecoderConfiguration, index: Int) throws(ModelFileError) -> AttentionMask {
+    private static func mask(_ decoder: DecoderConfiguration, index: Int) throws -> AttentionMask {
         let fields = decoder.fields
         guard try fields.bool("use_sliding_window", default: false), fields.has("sliding_window") else {
             return .causal

@@ -7,7 +7,7 @@ import ModelFiles
 enum Qwen3MoE: Architecture {
     static let modelTypes = ["qwen3_moe"]
 
-    static func specification(_ config: ConfigObject) throws(ModelFileError) -> ModelSpecification {
+    static func specification(_ config: ConfigObject) throws -> ModelSpecification {
         let decoder = try DecoderConfiguration(config, fields: config)
         let denseLayers = Set(try config.integers("mlp_only_layers"))
         let step = try config.integer("decoder_sparse_step", in: 1...4096, default: 1)
@@ -23,7 +23,7 @@ enum Qwen3MoE: Architecture {
 
     private static func mixture(
         _ decoder: DecoderConfiguration, index: Int
-    ) throws(ModelFileError) -> FeedForwardSpecification {
+    ) throws -> FeedForwardSpecification {
         let fields = decoder.fields
         let countField = fields.has("num_experts") ? "num_experts" : "num_local_experts"
         let expertCount = try fields.integer(countField, in: 1...4096)

@@ -12,7 +12,7 @@ import ModelFiles
 /// Source: `modeling_rope_utils.py` of transformers 5.23. Version 4 files have `rope_theta` and `rope_scaling`,
 /// version 5 files have both in `rope_parameters`.
 extension RotaryEmbedding {
-    init(_ fields: ConfigObject, headSize: Int, pairing: Pairing) throws(ModelFileError) {
+    init(_ fields: ConfigObject, headSize: Int, pairing: Pairing) throws {
         let scaling = try fields.optionalObject("rope_parameters") ?? fields.optionalObject("rope_scaling")
         let base = try scaling?.optionalNumber("rope_theta", in: 1...1e12)
             ?? fields.number("rope_theta", in: 1...1e12, default: 10000)
@@ -52,7 +52,7 @@ private struct Llama3Scaling {
     let highFrequencyFactor: Float
     let originalLength: Float
 
-    init(_ scaling: ConfigObject) throws(ModelFileError) {
+    init(_ scaling: ConfigObject) throws {
         factor = Float(try scaling.number("factor", in: 1...1e6))
         lowFrequencyFactor = Float(try scaling.number("low_freq_factor", in: 1e-6...1e6))
         highFrequencyFactor = Float(try scaling.number("high_freq_factor", in: 1e-6...1e6))
@@ -80,7 +80,7 @@ private struct YaRNScaling {
     /// What multiplies sine and cosine.
     let magnitude: Float
 
-    init(_ scaling: ConfigObject, model: ConfigObject, base: Float, headSize: Int) throws(ModelFileError) {
+    init(_ scaling: ConfigObject, model: ConfigObject, base: Float, headSize: Int) throws {
         let factor = Float(try scaling.number("factor", in: 1...1e6))
         let originalLength = Float(
             try scaling.optionalInteger("original_max_position_embeddings", in: 1...1 << 30)
@@ -102,7 +102,7 @@ private struct YaRNScaling {
         self.factor = factor
     }
 
-    private static func magnitude(_ scaling: ConfigObject, factor: Float) throws(ModelFileError) -> Float {
+    private static func magnitude(_ scaling: ConfigObject, factor: Float) throws -> Float {
         if let given = try scaling.optionalNumber("attention_factor", in: 0...1e6) { return Float(given) }
         func magnitude(_ weight: Float) -> Float { factor <= 1 ? 1 : 0.1 * weight * logf(factor) + 1 }
         if let weight = try scaling.optionalNumber("mscale", in: 0...1e6),

@@ -49,11 +49,11 @@ struct FusedExperts {
     /// Reads the descriptions of the tensors `name…` for `count` experts of `[outputSize, inputSize]`.
     init(
         _ reader: TensorReader, _ name: String, count: Int, outputSize: Int, inputSize: Int
-    ) throws(ModelFileError) {
+    ) throws {
         self.name = name
         self.inputSize = inputSize
         let checkpoint = reader.checkpoint
-        if let blocks = checkpoint.tensor(ifPresent: name + "_blocks") {
+        if let blocks = try checkpoint.tensor(ifPresent: name + "_blocks") {
             let scales = try checkpoint.tensor(named: name + "_scales")
             guard try reader.blockSize(scales, columnCount: inputSize) == 32 else {
                 throw scales.error(.mismatched, "expected U8 scales beside blocks, found F8_E4M3")
@@ -66,7 +66,7 @@ struct FusedExperts {
             return
         }
         let weight = try checkpoint.tensor(named: name)
-        guard let scales = checkpoint.tensor(ifPresent: name + "_weight_scale") else {
+        guard let scales = try checkpoint.tensor(ifPresent: name + "_weight_scale") else {
             storage = .dense(try reader.denseEncoding(weight))
             try weight.expect(shape: [count, inputSize, outputSize])
             elements = Self.outputsLast(weight, outputSize: outputSize, height: inputSize)
@@ -83,8 +83,7 @@ struct FusedExperts {
             globalScales: try Self.scales(
                 reader, try checkpoint.tensor(named: name + "_weight_scale_2"), count: count),
             inputEncodeScales: try checkpoint.tensor(ifPresent: name + "_input_scale").map {
-                (tensor) throws(ModelFileError) in
-                try Self.scales(reader, tensor, count: count).map { 1 / $0[0] }
+                try Self.scales(reader, $0, count: count).map { 1 / $0[0] }
             })
     }
 
@@ -127,7 +126,7 @@ struct FusedExperts {
     /// Scales by expert and half from a tensor of shape `[]`, `[1]`, `[E]` or `[E, 2]`.
     private static func scales(
         _ reader: TensorReader, _ tensor: TensorView, count: Int
-    ) throws(ModelFileError) -> [[Float]] {
+    ) throws -> [[Float]] {
         let values = try reader.floats(tensor)
         guard values.allSatisfy({ $0.isFinite && $0 > 0 }) else {
             throw tensor.error(.mismatched, "expected scales that are finite and positive")

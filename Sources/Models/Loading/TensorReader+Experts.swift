@@ -15,11 +15,11 @@ import ModelFiles
 // `<name>.down_proj_bias [E, H]`.
 extension TensorReader {
     /// The weights of all experts of a layer.
-    func experts(_ experts: ExpertsSpecification) throws(ModelFileError) -> [ExpertWeights] {
+    func experts(_ experts: ExpertsSpecification) throws -> [ExpertWeights] {
         let name = experts.name
         let isFused =
-            checkpoint.tensor(ifPresent: name + ".gate_up_proj") != nil
-            || checkpoint.tensor(ifPresent: name + ".gate_up_proj_blocks") != nil
+            checkpoint.hasTensor(named: name + ".gate_up_proj")
+            || checkpoint.hasTensor(named: name + ".gate_up_proj_blocks")
         guard isFused else {
             var weights: [ExpertWeights] = []
             for index in 0..<experts.count { weights.append(try expert(experts.expert(index))) }
@@ -29,7 +29,7 @@ extension TensorReader {
     }
 
     /// The weights of a dense layer, a shared expert, or an expert with modules of its own.
-    func expert(_ expert: ExpertSpecification) throws(ModelFileError) -> ExpertWeights {
+    func expert(_ expert: ExpertSpecification) throws -> ExpertWeights {
         var biases: ExpertWeights.Biases?
         if let gate = try bias(expert.gate), let up = try bias(expert.up), let down = try bias(expert.down) {
             biases = ExpertWeights.Biases(gate: gate, up: up, down: down)
@@ -38,7 +38,7 @@ extension TensorReader {
             gate: try matrix(expert.gate), up: try matrix(expert.up), down: try matrix(expert.down), biases: biases)
     }
 
-    private func fusedExperts(_ experts: ExpertsSpecification) throws(ModelFileError) -> [ExpertWeights] {
+    private func fusedExperts(_ experts: ExpertsSpecification) throws -> [ExpertWeights] {
         let intermediateSize = experts.intermediateSize
         let gateUp = try FusedExperts(
             self, experts.name + ".gate_up_proj", count: experts.count, outputSize: 2 * intermediateSize,
@@ -72,15 +72,15 @@ extension TensorReader {
 
     private func fusedBiases(
         _ experts: ExpertsSpecification
-    ) throws(ModelFileError) -> (gateUp: [[Float]], down: [[Float]])? {
+    ) throws -> (gateUp: [[Float]], down: [[Float]])? {
         let (gateUpName, downName) = (experts.name + ".gate_up_proj_bias", experts.name + ".down_proj_bias")
         guard experts.hasBias else {
-            if let unexpected = checkpoint.tensor(ifPresent: gateUpName) ?? checkpoint.tensor(ifPresent: downName) {
+            if let unexpected = try checkpoint.tensor(ifPresent: gateUpName) ?? checkpoint.tensor(ifPresent: downName) {
                 throw unexpected.error(.mismatched, "experts of this architecture have no bias")
             }
             return nil
         }
-        func rows(_ name: String, width: Int) throws(ModelFileError) -> [[Float]] {
+        func rows(_ name: String, width: Int) throws -> [[Float]] {
             let values = try floats(try tensor(name, shape: [experts.count, width]))
             return (0..<experts.count).map { Array(values[$0 * width..<($0 + 1) * width]) }
         }

@@ -14,15 +14,15 @@ import ModelFiles
 //                       <name>.input_global_scale     F32, a divisor, absent without W4A4
 extension TensorReader {
     /// The weight of a linear module.
-    func matrix(_ linear: LinearSpecification) throws(ModelFileError) -> WeightMatrix {
-        if let codes = checkpoint.tensor(ifPresent: linear.name + ".weight_packed") {
+    func matrix(_ linear: LinearSpecification) throws -> WeightMatrix {
+        if let codes = try checkpoint.tensor(ifPresent: linear.name + ".weight_packed") {
             return try packedMatrix(codes, linear, scales: compressedTensorsScales(linear.name))
         }
         let weight = try checkpoint.tensor(named: linear.name + ".weight")
-        if checkpoint.tensor(ifPresent: linear.name + ".pre_quant_scale") != nil {
+        if checkpoint.hasTensor(named: linear.name + ".pre_quant_scale") {
             throw weight.error(.unsupported, "AWQ checkpoints (with pre_quant_scale) are not supported")
         }
-        guard checkpoint.tensor(ifPresent: linear.name + ".weight_scale") != nil else {
+        guard checkpoint.hasTensor(named: linear.name + ".weight_scale") else {
             return try denseMatrix(weight, linear)
         }
         return try packedMatrix(weight, linear, scales: modelOptScales(linear.name))
@@ -36,13 +36,13 @@ extension TensorReader {
         var input: Float?
     }
 
-    private func modelOptScales(_ name: String) throws(ModelFileError) -> GlobalScales {
+    private func modelOptScales(_ name: String) throws -> GlobalScales {
         GlobalScales(
             weight: try checkpoint.tensor(ifPresent: name + ".weight_scale_2").map(scale),
             input: try checkpoint.tensor(ifPresent: name + ".input_scale").map(reciprocal))
     }
 
-    private func compressedTensorsScales(_ name: String) throws(ModelFileError) -> GlobalScales {
+    private func compressedTensorsScales(_ name: String) throws -> GlobalScales {
         GlobalScales(
             weight: try checkpoint.tensor(ifPresent: name + ".weight_global_scale").map(reciprocal),
             input: try checkpoint.tensor(ifPresent: name + ".input_global_scale").map(scale))
@@ -50,7 +50,7 @@ extension TensorReader {
 
     private func denseMatrix(
         _ weight: TensorView, _ linear: LinearSpecification
-    ) throws(ModelFileError) -> WeightMatrix {
+    ) throws -> WeightMatrix {
         let encoding = try denseEncoding(weight)
         try weight.expect(shape: [linear.outputSize, linear.inputSize])
         let elementSize = weight.elementType.bitCount / 8
@@ -62,7 +62,7 @@ extension TensorReader {
 
     private func packedMatrix(
         _ codes: TensorView, _ linear: LinearSpecification, scales global: GlobalScales
-    ) throws(ModelFileError) -> WeightMatrix {
+    ) throws -> WeightMatrix {
         let (rowCount, columnCount) = (linear.outputSize, linear.inputSize)
         try codes.expect(type: .u8)
         try codes.expect(shape: [rowCount, columnCount / 2])
@@ -90,7 +90,7 @@ extension TensorReader {
     }
 
     /// The type of a plain weight.
-    func denseEncoding(_ weight: TensorView) throws(ModelFileError) -> WeightMatrix.Encoding {
+    func denseEncoding(_ weight: TensorView) throws -> WeightMatrix.Encoding {
         switch weight.elementType {
         case .f32: .float32
         case .f16: .float16
@@ -103,7 +103,7 @@ extension TensorReader {
     }
 
     /// 16 for NVFP4 and 32 for MXFP4, by the type of the block scales.
-    func blockSize(_ scales: TensorView, columnCount: Int) throws(ModelFileError) -> Int {
+    func blockSize(_ scales: TensorView, columnCount: Int) throws -> Int {
         let size: Int
         switch scales.elementType {
         case .f8E4M3: size = 16
@@ -120,7 +120,7 @@ extension TensorReader {
     }
 
     /// The reciprocal of a scale that is stored as its counterpart, so must not be zero.
-    func reciprocal(_ tensor: TensorView) throws(ModelFileError) -> Float {
+    func reciprocal(_ tensor: TensorView) throws -> Float {
         let value = 1 / (try scale(tensor))
         guard value.isFinite, value > 0 else {
             throw tensor.error(.mismatched, "expected a scale with a finite reciprocal")
@@ -131,12 +131,12 @@ extension TensorReader {
 
 extension TensorView {
     /// Throws unless the tensor has this shape.
-    func expect(shape expected: [Int]) throws(ModelFileError) {
+    func expect(shape expected: [Int]) throws {
         guard shape == expected else { throw error(.mismatched, "expected shape \(expected), found \(shape)") }
     }
 
     /// Throws unless the tensor has this type.
-    func expect(type expected: ElementType) throws(ModelFileError) {
+    func expect(type expected: ElementType) throws {
         guard elementType == expected else {
             throw error(.mismatched, "expected \(expected.rawValue), found \(elementType.rawValue)")
         }

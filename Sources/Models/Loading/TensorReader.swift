@@ -9,7 +9,7 @@ struct TensorReader {
     let checkpoint: Checkpoint
 
     /// A tensor with the given shape.
-    func tensor(_ name: String, shape: [Int]) throws(ModelFileError) -> TensorView {
+    func tensor(_ name: String, shape: [Int]) throws -> TensorView {
         let tensor = try checkpoint.tensor(named: name)
         guard tensor.shape == shape else {
             throw tensor.error(.mismatched, "expected shape \(shape), found \(tensor.shape)")
@@ -18,24 +18,24 @@ struct TensorReader {
     }
 
     /// A small weight `[count]` as float32.
-    func vector(_ name: String, count: Int) throws(ModelFileError) -> [Float] {
+    func vector(_ name: String, count: Int) throws -> [Float] {
         try floats(try tensor(name, shape: [count]))
     }
 
     /// The bias of a linear module, nil if it has none.
     ///
     /// - Throws: ``ModelFileError`` also for a bias that the configuration does not announce, which would be ignored.
-    func bias(_ linear: LinearSpecification) throws(ModelFileError) -> [Float]? {
+    func bias(_ linear: LinearSpecification) throws -> [Float]? {
         let name = linear.name + ".bias"
         if linear.hasBias { return try vector(name, count: linear.outputSize) }
-        if let unexpected = checkpoint.tensor(ifPresent: name) {
+        if let unexpected = try checkpoint.tensor(ifPresent: name) {
             throw unexpected.error(.mismatched, "the configuration says that this module has no bias")
         }
         return nil
     }
 
     /// A scalar, stored as `[]` or `[1]`, finite and not negative.
-    func scale(_ tensor: TensorView) throws(ModelFileError) -> Float {
+    func scale(_ tensor: TensorView) throws -> Float {
         guard tensor.elementCount == 1 else {
             throw tensor.error(.mismatched, "expected one value, found shape \(tensor.shape)")
         }
@@ -47,7 +47,7 @@ struct TensorReader {
     }
 
     /// The elements of a small tensor of any floating-point type as float32.
-    func floats(_ tensor: TensorView) throws(ModelFileError) -> [Float] {
+    func floats(_ tensor: TensorView) throws -> [Float] {
         let bytes = tensor.bytes
         switch tensor.elementType {
         case .f32:
