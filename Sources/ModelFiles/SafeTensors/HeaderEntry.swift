@@ -16,22 +16,18 @@ struct HeaderEntry {
         guard offsets.count == 2, offsets[0] <= offsets[1] else {
             throw failure("data_offsets must be a begin and an end, found \(offsets)")
         }
-        var elementCount = 1
-        for extent in shape {
-            let (product, overflow) = elementCount.multipliedReportingOverflow(by: extent)
-            guard !overflow else { throw failure("the shape \(shape) has more elements than can be counted") }
-            elementCount = product
+        guard let size = TensorSize(elementType, shape: shape) else {
+            throw failure("\(elementType.rawValue) \(shape) has no size in whole bytes that can be counted")
         }
-        let (bitCount, bitOverflow) = elementCount.multipliedReportingOverflow(by: elementType.bitCount)
-        guard !bitOverflow, bitCount % 8 == 0, offsets[1] - offsets[0] == bitCount / 8 else {
+        guard size.byteCount == offsets[1] - offsets[0] else {
             throw failure(
-                "\(elementType.rawValue) \(shape) needs \(bitOverflow ? "too many" : "\(bitCount)") bits, "
-                    + "but its data_offsets span \(offsets[1] - offsets[0]) bytes")
+                "\(elementType.rawValue) \(shape) has \(size.byteCount) bytes, "
+                    + "but its data_offsets span \(offsets[1] - offsets[0])")
         }
         let (end, endOverflow) = offsets[1].addingReportingOverflow(dataStart)
         guard !endOverflow else { throw failure("the end \(offsets[1]) of its data is out of range") }
         return SafeTensorsHeader.Tensor(
-            name: name, elementType: elementType, shape: shape, elementCount: elementCount,
+            name: name, elementType: elementType, shape: shape, elementCount: size.elementCount,
             byteRange: dataStart + offsets[0]..<end)
     }
 

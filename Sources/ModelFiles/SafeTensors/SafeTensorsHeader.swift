@@ -24,6 +24,9 @@ public struct SafeTensorsHeader: Sendable {
     /// The largest number of dimensions.
     public static let rankLimit = 16
 
+    /// The member that holds free text instead of a tensor.
+    static let metadataKey = "__metadata__"
+
     /// The tensors in the order of their bytes.
     public let tensors: [Tensor]
     /// Free text that came with the file.
@@ -52,7 +55,7 @@ public struct SafeTensorsHeader: Sendable {
         var metadata: [String: String] = [:]
         for (name, value) in members {
             let entry = HeaderEntry(file: file, name: name, value: value)
-            if name == "__metadata__" {
+            if name == Self.metadataKey {
                 metadata = try entry.metadata()
             } else {
                 tensors.append(try entry.tensor(dataStart: dataStart))
@@ -100,7 +103,7 @@ public struct SafeTensorsHeader: Sendable {
                 let problem =
                     tensor.byteRange.lowerBound < end ? "overlaps the tensor before it" : "leaves a gap before it"
                 throw ModelFileError(
-                    .malformed, file: file, item: tensor.name,
+                    .malformed, file: file, item: tensor.name.shortenedForMessage,
                     "begins at data offset \(tensor.byteRange.lowerBound - data.lowerBound) and \(problem), "
                         + "expected \(end - data.lowerBound)")
             }
