@@ -43,7 +43,7 @@ let package = Package(
         .target(name: "CCPUKernels", cSettings: cSettings),
         .target(name: "Kernels", dependencies: ["FP4", "CCPUKernels"], swiftSettings: swiftSettings),
         // Architectures: a configuration becomes a specification, a specification a forward pass.
-        .target(name: "Models", dependencies: ["Kernels", "ModelFiles"], swiftSettings: swiftSettings),
+        .target(name: "Models", dependencies: ["FP4", "Kernels", "ModelFiles", orderedCollections], swiftSettings: swiftSettings),
         // A BF16 checkpoint becomes an FP4 one.
         .target(name: "Quantization", dependencies: ["FP4", "ModelFiles"], swiftSettings: swiftSettings),
         .target(

@@ -1,5 +1,5 @@
+import Kernels
 public import ModelFiles
-import OrderedCollections
 
 /// What a checkpoint is: architecture, sizes, quantization, and what a token costs.
 public struct ModelSummary {
@@ -18,7 +18,7 @@ public struct ModelSummary {
 
     /// The summary as an object.
     public var json: JSON {
-        var members: OrderedDictionary<String, JSON> = [
+        var members: JSONObject = [
             "path": .string(checkpoint.path),
             "architecture": .string(specification.architecture),
             "layers": .integer(specification.layers.count),
@@ -28,7 +28,7 @@ public struct ModelSummary {
         ]
         if let mixture { members["experts"] = mixture }
         if case .object(let census) = TensorCensus(checkpoint.tensors).json {
-            members.merge(census) { current, _ in current }
+            for (key, value) in census { members[key] = value }
         }
         members["quantization"] = quantizationSummary
         members["bytes_read_per_token"] = volume.json

@@ -27,13 +27,14 @@ public struct TensorCensus {
 
     /// The census as an object: `parameters`, `bytes`, and `tensors` by type.
     public var json: JSON {
-        let types = entries.map { type, entry in
-            (type, JSON.object(["tensors": .integer(entry.tensorCount), "bytes": .integer(entry.byteCount)]))
+        var types: JSONObject = [:]
+        for (type, entry) in entries {
+            types[type] = .object(["tensors": .integer(entry.tensorCount), "bytes": .integer(entry.byteCount)])
         }
         return .object([
             "parameters": .integer(parameterCount),
             "bytes": .integer(entries.values.reduce(0) { $0 + $1.byteCount }),
-            "tensors": .object(OrderedDictionary(uniqueKeysWithValues: types)),
+            "tensors": .object(types),
         ])
     }
 

@@ -1,4 +1,4 @@
-import Kernels
+import FP4
 import ModelFiles
 
 /// Reads the weights that a specification names out of a checkpoint, whatever published layout it has.

@@ -25,10 +25,11 @@ struct EnvironmentCommand: AsyncParsableCommand {
                 try StandardOutput.print("\(row.name)\(padding)  \(row.value)  (\(row.source))")
             }
         case .json:
-            let members = rows.map { row in
-                (row.name, JSON.members(["value": .string(row.value), "source": .string(row.source)]))
+            var members: JSONObject = [:]
+            for row in rows {
+                members[row.name] = .object(["value": .string(row.value), "source": .string(row.source)])
             }
-            try StandardOutput.print(JSON.object(.init(uniqueKeysWithValues: members)).text(indented: true))
+            try StandardOutput.print(JSON.object(members).text(indented: true))
         }
     }
 

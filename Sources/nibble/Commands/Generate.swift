@@ -84,7 +84,7 @@ struct Generate: AsyncParsableCommand {
     }
 
     private func json(_ request: GenerationRequest, _ result: GenerationResult) -> JSON {
-        .members([
+        .object([
             "prompt_tokens": .integer(request.prompt.count),
             "tokens": .array(result.tokens.map { .integer($0) }),
             "text": .string(result.text),

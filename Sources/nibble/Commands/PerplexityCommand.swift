@@ -45,7 +45,7 @@ struct PerplexityCommand: AsyncParsableCommand {
                 """)
         case .json:
             try StandardOutput.print(
-                JSON.members([
+                JSON.object([
                     "loss": .number(result.loss), "perplexity": .number(result.perplexity),
                     "tokens": .integer(result.tokenCount),
                 ]).text())

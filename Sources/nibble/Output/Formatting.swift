@@ -1,6 +1,3 @@
-import ModelFiles
-import OrderedCollections
-
 extension Duration {
     /// The duration in seconds.
     var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
@@ -49,12 +46,5 @@ extension Int {
             unit += 1
         }
         return (unit == 0 ? "\(self)" : value.formatted(decimals: 2)) + units[unit]
-    }
-}
-
-extension JSON {
-    /// An object from its members in order.
-    static func members(_ members: KeyValuePairs<String, JSON>) -> JSON {
-        .object(OrderedDictionary(uniqueKeysWithValues: members.map { ($0.key, $0.value) }))
     }
 }
