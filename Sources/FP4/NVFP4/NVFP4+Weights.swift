@@ -52,7 +52,7 @@ extension NVFP4 {
 
     /// Expands packed elements: `e2m1 * (blockScale * globalScale)`, both products rounded to `Float`.
     ///
-    /// These are the values that ModelOpt, compressed-tensors, torchao and vLLM compute.
+    /// These are the values that ModelOpt, compressed-tensors and vLLM compute.
     ///
     /// - Parameters:
     ///   - codes: `[rows, K / 2]` bytes.
