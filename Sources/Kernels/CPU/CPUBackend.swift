@@ -1,3 +1,5 @@
+import CCPUKernels
+
 /// Runs models on the processor's cores, with activations and the key-value cache in float32.
 ///
 /// Results do not depend on the number of threads. Not safe for use by several threads at the same time.
@@ -8,7 +10,16 @@ public final class CPUBackend {
     public let activationPrecision: ActivationPrecision
     /// The instructions the kernels use.
     public let instructionSet: InstructionSet
-    /// The current step's routing, kept for its memory.
+    /// The row operations for these instructions.
+    let vectors: nibble_vector_kernels
+
+    // Of the current operation, kept for their memory.
+    var stepRows: [StepRow] = []
+    var rotaryTable = RotaryTable()
+    var attentionPlan = AttentionPlan()
+    var attentionScratch = GrowingBuffer()
+    var attentionPartials = GrowingBuffer()
+    var expertSelection = ExpertSelection()
     var assignments = ExpertAssignments()
 
     /// Starts the threads of a backend.
@@ -25,6 +36,11 @@ public final class CPUBackend {
         pool = try ThreadPool(threadCount: threadCount ?? ProcessorCount.system.physical)
         self.activationPrecision = activationPrecision
         self.instructionSet = instructionSet ?? .best
+        guard self.instructionSet.isAvailable else {
+            throw KernelError(
+                "this processor has no \(self.instructionSet.rawValue), only \(InstructionSet.best.rawValue)")
+        }
+        vectors = self.instructionSet.vectorKernels
     }
 
     /// The number of threads that share the work of an operation.

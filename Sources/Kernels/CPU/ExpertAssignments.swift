@@ -48,13 +48,3 @@ struct ExpertAssignments {
         for start in stride(from: 0, to: slots.count, by: topK) { slots[start..<start + topK].sort() }
     }
 }
-
-extension Array {
-    fileprivate mutating func resize(to newCount: Int, with value: Element) {
-        if newCount <= count {
-            removeLast(count - newCount)
-        } else {
-            append(contentsOf: repeatElement(value, count: newCount - count))
-        }
-    }
-}

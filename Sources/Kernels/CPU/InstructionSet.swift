@@ -28,3 +28,18 @@ public enum InstructionSet: String, CaseIterable, Sendable {
         }
     }
 }
+
+extension InstructionSet {
+    /// The row operations for these instructions; NEON is what every arm64 processor has.
+    var vectorKernels: nibble_vector_kernels {
+        #if arch(x86_64)
+            switch self {
+            case .avx512: nibble_vector_kernels_avx512().pointee
+            case .avx2: nibble_vector_kernels_avx2().pointee
+            case .plain, .neon: nibble_vector_kernels_plain().pointee
+            }
+        #else
+            nibble_vector_kernels_plain().pointee
+        #endif
+    }
+}
