@@ -36,7 +36,7 @@ let package = Package(
         .target(name: "ModelFiles", dependencies: [orderedCollections], swiftSettings: swiftSettings),
         .target(
             name: "Tokenization",
-            dependencies: ["ModelFiles", .product(name: "HeapModule", package: "swift-collections")],
+            dependencies: ["ModelFiles", orderedCollections, .product(name: "HeapModule", package: "swift-collections")],
             swiftSettings: swiftSettings),
         .target(name: "ChatTemplates", dependencies: ["ModelFiles", orderedCollections], swiftSettings: swiftSettings),
         // The operations of the forward pass and the backends that implement them.
