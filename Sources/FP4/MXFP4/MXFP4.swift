@@ -52,7 +52,9 @@ public enum MXFP4 {
         /// The thirty-two elements times the scale; exact while they stay in the range of `Float`.
         @inline(__always)
         public func values() -> SIMD32<Float> {
-            SIMD32(lowHalf: E2M1.unpacked(codes.lowHalf), highHalf: E2M1.unpacked(codes.highHalf)) * Float(scale)
+            let factor = Float(scale)
+            return SIMD32(
+                lowHalf: E2M1.unpacked(codes.lowHalf) * factor, highHalf: E2M1.unpacked(codes.highHalf) * factor)
         }
     }
 }
