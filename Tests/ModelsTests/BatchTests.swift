@@ -1,6 +1,7 @@
 import Kernels
 import ModelFiles
 import Models
+import TestSupport
 import Testing
 
 @Suite struct BatchTests {

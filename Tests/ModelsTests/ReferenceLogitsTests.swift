@@ -1,6 +1,7 @@
 import Kernels
 import ModelFiles
 import Models
+import TestSupport
 import Testing
 
 /// Every architecture and checkpoint layout against transformers, in float32.

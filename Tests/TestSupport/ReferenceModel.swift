@@ -1,17 +1,19 @@
-import ModelFiles
-import TestSupport
+public import ModelFiles
 
 /// A tiny checkpoint and what transformers computes with it; see `Tests/Golden/README.md`.
-struct ReferenceModel: CustomStringConvertible {
-    let name: String
+public struct ReferenceModel: CustomStringConvertible, Sendable {
+    /// The name of its folder.
+    public let name: String
     /// Whether there are references for W4A4 too.
-    let hasQuantizedActivations: Bool
+    public let hasQuantizedActivations: Bool
 
-    var description: String { name }
-    var folder: String { Golden.path("models/\(name)") }
+    /// The name of its folder.
+    public var description: String { name }
+    /// The path of its folder.
+    public var folder: String { Golden.path("models/\(name)") }
 
     /// All checkpoints of the folder.
-    static let all = [
+    public static let all = [
         ReferenceModel(name: "gpt_oss-ct-nvfp4-mlp", hasQuantizedActivations: true),
         ReferenceModel(name: "gpt_oss-modelopt-nvfp4-experts-only", hasQuantizedActivations: true),
         ReferenceModel(name: "gpt_oss-mxfp4", hasQuantizedActivations: false),
@@ -29,27 +31,33 @@ struct ReferenceModel: CustomStringConvertible {
     ]
 
     /// The references for float32 activations, or for W4A4.
-    func references(quantizedActivations: Bool) throws -> References {
+    public func references(quantizedActivations: Bool) throws -> References {
         try References(path: Golden.path("refs/\(name)\(quantizedActivations ? ".w4a4" : "").ref.safetensors"))
     }
 }
 
 /// Expected values of the prompts p0 to p3.
-struct References {
+public struct References {
     /// The expected values of one prompt.
-    struct Prompt {
-        let name: String
-        let input: [Int32]
+    public struct Prompt {
+        /// p0 to p3.
+        public let name: String
+        /// The tokens.
+        public let input: [Int32]
         /// The positions whose logits are given.
-        let positions: [Int]
+        public let positions: [Int]
         /// `[positions, V]`.
-        let logits: [Float]
-        let greedy: [Int32]
+        public let logits: [Float]
+        /// The logarithm of the sum of exponentials at every position, `[T]`.
+        public let logSumExp: [Float]
+        /// The most likely continuation.
+        public let greedy: [Int32]
         /// The difference of the two largest logits at each greedy step.
-        let margins: [Float]
+        public let margins: [Float]
     }
 
-    let prompts: [Prompt]
+    /// The prompts in order.
+    public let prompts: [Prompt]
 
     init(path: String) throws {
         let file = try SafeTensors(path: path)
@@ -60,7 +68,7 @@ struct References {
             Prompt(
                 name: prompt, input: try integers(prompt + ".input_ids"),
                 positions: try integers(prompt + ".positions").map { Int($0) },
-                logits: try floats(prompt + ".logits"), greedy: try integers(prompt + ".greedy_ids"),
+                logits: try floats(prompt + ".logits"), logSumExp: try floats(prompt + ".logsumexp"), greedy: try integers(prompt + ".greedy_ids"),
                 margins: try floats(prompt + ".greedy_margin"))
         }
     }
