@@ -36,14 +36,14 @@ let package = Package(
         .target(name: "ModelFiles", dependencies: [orderedCollections], swiftSettings: swiftSettings),
         .target(
             name: "Tokenization",
-            dependencies: ["ModelFiles", .product(name: "HeapModule", package: "swift-collections")],
+            dependencies: ["ModelFiles", orderedCollections, .product(name: "HeapModule", package: "swift-collections")],
             swiftSettings: swiftSettings),
         .target(name: "ChatTemplates", dependencies: ["ModelFiles", orderedCollections], swiftSettings: swiftSettings),
         // The operations of the forward pass and the backends that implement them.
         .target(name: "CCPUKernels", cSettings: cSettings),
         .target(name: "Kernels", dependencies: ["FP4", "CCPUKernels"], swiftSettings: swiftSettings),
         // Architectures: a configuration becomes a specification, a specification a forward pass.
-        .target(name: "Models", dependencies: ["Kernels", "ModelFiles"], swiftSettings: swiftSettings),
+        .target(name: "Models", dependencies: ["FP4", "Kernels", "ModelFiles", orderedCollections], swiftSettings: swiftSettings),
         // A BF16 checkpoint becomes an FP4 one.
         .target(name: "Quantization", dependencies: ["FP4", "ModelFiles"], swiftSettings: swiftSettings),
         .target(
@@ -52,9 +52,11 @@ let package = Package(
             name: "nibble", dependencies: ["Engine", "Quantization", argumentParser], swiftSettings: swiftSettings),
 
         .target(
-            name: "TestSupport", dependencies: ["ModelFiles"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+            name: "TestSupport", dependencies: ["ModelFiles"], path: "Tests/TestSupport",
+            swiftSettings: swiftSettings),
         .testTarget(name: "FP4Tests", dependencies: ["FP4", "TestSupport"], swiftSettings: swiftSettings),
-        .testTarget(name: "ModelFilesTests", dependencies: ["ModelFiles", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ModelFilesTests", dependencies: ["ModelFiles", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(

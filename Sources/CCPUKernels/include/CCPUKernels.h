@@ -1,1 +1,3 @@
 #pragma once
+#include "cpu_features.h"
+#include "vector.h"

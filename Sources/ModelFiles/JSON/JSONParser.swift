@@ -1,5 +1,3 @@
-internal import OrderedCollections
-
 extension JSON {
     /// Parses one JSON text (RFC 8259, UTF-8) and nothing after it.
     ///
@@ -90,7 +88,7 @@ private struct JSONParser {
     }
 
     private mutating func parseObject() throws(JSONError) -> JSON {
-        var members: OrderedDictionary<String, JSON> = [:]
+        var members = JSONObject()
         if consume(UInt8(ascii: "}")) { return .object(members) }
         while true {
             let keyPosition = position
@@ -239,14 +237,4 @@ private struct JSONParser {
     }
 
     private func error(_ message: String) -> JSONError { JSONError(message: message, offset: position) }
-}
-
-extension String {
-    /// The string in quotes and shortened, so that a message stays short whatever a file holds.
-    package var quotedForMessage: String {
-        let scalars = unicodeScalars.prefix(80)
-        let isCut = scalars.count < unicodeScalars.count
-        return "'" + scalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : String($0) }.joined()
-            + (isCut ? "…'" : "'")
-    }
 }

@@ -1,1 +1,0 @@
-#include "CCPUKernels.h"

@@ -1,0 +1,9 @@
+#if defined(__x86_64__)
+#include <math.h>
+#include <string.h>
+#pragma clang attribute push(__attribute__((target("avx512f,avx2,fma"))), apply_to = function)
+#define WIDTH 16
+#define KERNELS nibble_vector_kernels_avx512
+#include "vector_body.inc"
+#pragma clang attribute pop
+#endif

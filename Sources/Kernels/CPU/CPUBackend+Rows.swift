@@ -1,0 +1,47 @@
+extension CPUBackend {
+    /// Makes a buffer `[rowCount, columnCount]`.
+    public func makeActivations(rowCount: Int, columnCount: Int) throws(KernelError) -> CPUActivations {
+        try CPUActivations(rowCount: rowCount, columnCount: columnCount)
+    }
+
+    /// Makes a small weight.
+    public func makeVector(_ values: [Float]) throws(KernelError) -> CPUVector { try CPUVector(values) }
+
+    /// Copies the given rows of the input to the first rows of the output.
+    ///
+    /// - Throws: ``KernelError`` if sizes disagree or a row does not exist.
+    public func gather(
+        _ rows: [Int], from input: CPUActivations, into output: CPUActivations
+    ) throws(KernelError) {
+        try require(output, columnCount: input.columnCount)
+        try require(output, rowCount: rows.count)
+        for (index, row) in rows.enumerated() {
+            guard row >= 0, row < input.rowCount else {
+                throw KernelError("row \(row) of a buffer of \(input.rowCount) rows")
+            }
+            output.row(index).update(from: input.row(row), count: input.columnCount)
+        }
+    }
+
+    /// The first rows of a buffer, row-major.
+    ///
+    /// - Throws: ``KernelError`` if there are fewer rows.
+    public func read(_ activations: CPUActivations, rowCount: Int) throws(KernelError) -> [Float] {
+        try require(activations, rowCount: rowCount)
+        return Array(UnsafeBufferPointer(start: activations.base, count: rowCount * activations.columnCount))
+    }
+
+    /// Checks that a buffer has at least a number of rows.
+    func require(_ activations: CPUActivations, rowCount: Int) throws(KernelError) {
+        guard rowCount >= 0, rowCount <= activations.rowCount else {
+            throw KernelError("\(rowCount) rows of a buffer of \(activations.rowCount)")
+        }
+    }
+
+    /// Checks that a buffer has a number of columns.
+    func require(_ activations: CPUActivations, columnCount: Int) throws(KernelError) {
+        guard activations.columnCount == columnCount else {
+            throw KernelError("a buffer of \(activations.columnCount) columns, expected \(columnCount)")
+        }
+    }
+}

@@ -1,0 +1,69 @@
+/// The keys and values of one sequence in one layer, in blocks of positions that are allocated as they are filled.
+///
+/// A block holds for each head its keys `[headSize, blockSize]`, transposed so that the scores of neighbouring
+/// positions are computed side by side, and then its values `[blockSize, paddedHeadSize]`. Blocks that the mask hides
+/// from all later queries are used again.
+final class KeyValueLayer {
+    /// The number of positions in a block.
+    static let blockSize = 64
+
+    /// The attention whose keys and values these are.
+    let shape: AttentionShape
+    /// The blocks by position; nil if not yet filled, or dropped. Stays where it is.
+    let blocks: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>
+    /// The number of positions held or dropped.
+    private(set) var count = 0
+    /// The blocks before this one are dropped.
+    private var droppedCount = 0
+    private var buffers: [FloatBuffer] = []
+    private var spare: [UnsafeMutablePointer<Float>] = []
+
+    /// Makes an empty layer for a checked number of positions.
+    init(shape: AttentionShape, capacity: Int) throws(KernelError) {
+        self.shape = shape
+        blocks = .allocate(capacity: (capacity - 1) / Self.blockSize + 1)
+        blocks.initialize(repeating: nil)
+    }
+
+    deinit { blocks.deallocate() }
+
+    /// Makes room for positions that are about to be written, below the capacity.
+    ///
+    /// - Throws: ``KernelError`` if earlier positions are missing, or there is no memory.
+    func reserve(_ positions: Range<Int>) throws(KernelError) {
+        try require(positions.lowerBound, end: positions.lowerBound)
+        let firstNeeded = shape.mask.firstVisibleKey(at: positions.lowerBound) / Self.blockSize
+        while droppedCount < firstNeeded {
+            if let block = blocks[droppedCount] { spare.append(block) }
+            blocks[droppedCount] = nil
+            droppedCount += 1
+        }
+        var block = positions.lowerBound / Self.blockSize
+        while block * Self.blockSize < positions.upperBound {
+            if blocks[block] == nil { blocks[block] = try takeBlock() }
+            block += 1
+        }
+        count = positions.upperBound
+    }
+
+    /// Checks that all positions are here that a query at `position` sees, and those up to `end`.
+    ///
+    /// - Throws: ``KernelError`` if some are not.
+    func require(_ position: Int, end: Int) throws(KernelError) {
+        let first = shape.mask.firstVisibleKey(at: position)
+        let held = droppedCount * Self.blockSize..<max(count, droppedCount * Self.blockSize)
+        guard first >= held.lowerBound, end <= held.upperBound else {
+            throw KernelError("positions \(first)..<\(end) are needed of a key-value cache that holds \(held)")
+        }
+    }
+
+    /// The bytes allocated for blocks.
+    var byteCount: Int { buffers.reduce(0) { $0 + $1.count * MemoryLayout<Float>.size } }
+
+    private func takeBlock() throws(KernelError) -> UnsafeMutablePointer<Float> {
+        if let block = spare.popLast() { return block }
+        let buffer = try FloatBuffer(rowCount: shape.keyValueHeadCount, columnCount: shape.blockHeadSize)
+        buffers.append(buffer)
+        return buffer.base
+    }
+}
