@@ -12,6 +12,8 @@ public final class CPUBackend {
     public let instructionSet: InstructionSet
     /// The row operations for these instructions.
     let vectors: nibble_vector_kernels
+    /// The matrix products for these instructions.
+    let kernels: nibble_matrix_kernels
 
     // Of the current operation, kept for their memory.
     var stepRows: [StepRow] = []
@@ -21,6 +23,7 @@ public final class CPUBackend {
     var attentionPartials = GrowingBuffer()
     var expertSelection = ExpertSelection()
     var assignments = ExpertAssignments()
+    var scratch = MatrixScratch()
 
     /// Starts the threads of a backend.
     ///
@@ -41,6 +44,7 @@ public final class CPUBackend {
                 "this processor has no \(self.instructionSet.rawValue), only \(InstructionSet.best.rawValue)")
         }
         vectors = self.instructionSet.vectorKernels
+        kernels = self.instructionSet.matrixKernels
     }
 
     /// The number of threads that share the work of an operation.

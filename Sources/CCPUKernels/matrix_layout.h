@@ -1,0 +1,59 @@
+// The layout of packed blocks, for the files that read and write them. docs/kernels.md explains it.
+#pragma once
+#include <string.h>
+
+#include "matrix.h"
+
+enum {
+    // 16 rows by 8 columns of codes: the checkpoint's 4 bytes of each row, column p of them in nibble p.
+    LINE_BYTES = 64,
+    LINE_COLUMNS = 8,
+    // A line of scales, 16 rows by 4 groups of columns, precedes the codes of these groups.
+    SCALED_GROUPS = 4,
+    // NVFP4's scale byte holds 5 bits of exponent and 3 of mantissa, without subnormals, so that
+    // (byte << 20) + (SCALE_BIAS << 23) is the float32 pattern of the scale.
+    SCALE_BIAS = 117,
+};
+
+static inline size_t group_columns(nibble_format format) { return format == NIBBLE_NVFP4 ? 16 : 32; }
+
+static inline bool is_packed(nibble_format format) { return format == NIBBLE_NVFP4 || format == NIBBLE_MXFP4; }
+
+// The bytes that precede a column of a block; for packed formats a multiple of the columns of a line of scales.
+static inline size_t bytes_before(nibble_format format, size_t column) {
+    switch (format) {
+    case NIBBLE_NVFP4:
+    case NIBBLE_MXFP4: return column / (SCALED_GROUPS * group_columns(format)) * LINE_BYTES + column * 8;
+    case NIBBLE_BFLOAT16:
+    case NIBBLE_FLOAT16: return column * 32;
+    case NIBBLE_FLOAT32: return column * 64;
+    }
+}
+
+// Sixteen activations as integers of 24 bits times a power of two: digits[2] * 2^16 + digits[1] * 2^8 + digits[0].
+typedef struct {
+    // In the order in which a line's bytes hold the columns: even columns of 8, then odd ones, twice.
+    int8_t digits[3][16];
+    float scale;
+    // -12 times the sum of the integers, modulo 2^32: the packed kernels look up 2 * weight + 12.
+    int32_t offset;
+    int32_t unused[2];
+} digit_block;
+
+// A half-precision number, without the compiler's support routines that not every system links.
+static inline float half_value(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, magnitude = half & 0x7fff;
+    uint32_t bits = magnitude << 13;
+    float value;
+    if (magnitude >= 0x7c00) {
+        bits |= 0x7f800000; // infinity or NaN
+        memcpy(&value, &bits, 4);
+    } else {
+        memcpy(&value, &bits, 4);
+        value *= 0x1p112f; // from half's exponent bias to float's; exact, also for subnormals
+    }
+    memcpy(&bits, &value, 4);
+    bits |= sign;
+    memcpy(&value, &bits, 4);
+    return value;
+}
