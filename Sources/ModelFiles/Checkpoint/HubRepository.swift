@@ -52,8 +52,8 @@ struct HubRepository {
     private func commit(of revision: String, in repository: String) throws(ModelFileError) -> String? {
         let reference = repository + "/refs/" + revision
         guard FileSystem.kind(of: reference) == .file else { return nil }
-        let bytes = try MappedFile(path: reference)
-        let text = String(decoding: bytes.bytes.prefix(128), as: UTF8.self).filter { !$0.isWhitespace }
+        let text = try MappedFile(path: reference).withBytes { String(decoding: $0.prefix(128), as: UTF8.self) }
+            .filter { !$0.isWhitespace }
         guard !text.isEmpty, text.allSatisfy({ $0.isASCII && $0.isHexDigit }) else {
             throw ModelFileError(.malformed, file: reference, "expected the hash of a commit")
         }

@@ -16,7 +16,7 @@ public struct ConfigObject: Sendable {
         let mapped = try MappedFile(path: file)
         let value: JSON
         do {
-            value = try JSON(parsing: mapped.bytes)
+            value = try mapped.withBytes { (bytes) throws(JSONError) in try JSON(parsing: bytes) }
         } catch {
             throw ModelFileError(.malformed, file: file, "not valid JSON: \(error)")
         }

@@ -14,6 +14,9 @@ public final class MappedFile: @unchecked Sendable {
     /// The path that was opened.
     public let path: String
     /// The whole file, valid as long as this object lives; the first byte is aligned to a page.
+    ///
+    /// Swift may let an object go after its last use: whoever does not keep the object itself beyond the last use of the
+    /// bytes calls ``withBytes(_:)`` instead.
     public let bytes: UnsafeRawBufferPointer
 
     private let descriptor: Int32
@@ -54,6 +57,14 @@ public final class MappedFile: @unchecked Sendable {
     deinit {
         if let address = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: address), bytes.count) }
         close(descriptor)
+    }
+
+    /// Calls `body` with the whole file and keeps it mapped meanwhile.
+    public func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        defer { extendLifetime(self) }
+        return try body(bytes)
     }
 
     /// Makes sure that the file still has the size and modification time that it had when it was opened.

@@ -12,7 +12,9 @@ public struct SafeTensors: Sendable {
     /// - Throws: ``ModelFileError`` if the file cannot be read or does not follow the format in every point.
     public init(path: String) throws(ModelFileError) {
         let file = try MappedFile(path: path)
-        let header = try SafeTensorsHeader(parsing: file.bytes, file: path)
+        let header = try file.withBytes { (bytes) throws(ModelFileError) in
+            try SafeTensorsHeader(parsing: bytes, file: path)
+        }
         self.file = file
         self.metadata = header.metadata
         self.tensors = header.tensors.map {

@@ -13,10 +13,18 @@ public struct TensorView: Sendable {
     /// Where the bytes lie in the file.
     public let byteRange: Range<Int>
 
-    /// The elements, row-major and little-endian, valid as long as ``file`` lives.
+    /// The elements, row-major and little-endian, valid as long as ``file`` lives; see ``MappedFile/bytes``.
     ///
     /// The first byte may have any alignment: read wider elements with `loadUnaligned`.
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[byteRange]) }
+
+    /// Calls `body` with the elements and keeps the file mapped meanwhile.
+    public func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        defer { extendLifetime(file) }
+        return try body(bytes)
+    }
 
     /// Gives back the memory of this tensor's pages, once its bytes have been copied; see ``MappedFile/discard(_:)``.
     public func discard() { file.discard(byteRange) }

@@ -18,6 +18,12 @@ public struct ModulePattern: Sendable, Equatable, CustomStringConvertible {
     /// The pattern, without the `re:` that marks regular expressions.
     public let text: String
 
+    /// A pattern of this kind and text.
+    public init(kind: Kind, text: String) {
+        self.kind = kind
+        self.text = text
+    }
+
     /// The pattern, a regular expression with its `re:`.
     public var description: String { kind == .regularExpression ? "re:" + text : text }
 
