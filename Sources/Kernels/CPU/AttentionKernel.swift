@@ -6,8 +6,9 @@ import CCPUKernels
     import Darwin
 #endif
 
-/// Computes the tasks of an attention operation: softmax block by block, so that scratch memory is bounded (Milakov and
-/// Gimelshein 2018; FlashAttention, Dao et al. 2022).
+/// Computes the tasks of an attention operation, the softmax block by block, so that scratch memory is bounded.
+///
+/// Source: online softmax, Milakov and Gimelshein 2018; FlashAttention, Dao et al. 2022.
 struct AttentionKernel {
     let projected: CPUActivations
     let output: CPUActivations

@@ -9,7 +9,7 @@ final class KeyValueLayer {
 
     /// The attention whose keys and values these are.
     let shape: AttentionShape
-    /// The blocks by position; nil if not yet filled, or dropped. Stays where it is.
+    /// The blocks by position, which stay where they are; nil if not yet filled, or dropped.
     let blocks: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>
     /// The number of positions held or dropped.
     private(set) var count = 0
