@@ -1,4 +1,4 @@
-public import ModelFiles
+import ModelFiles
 
 /// A tiny checkpoint and what transformers computes with it; see `Tests/Golden/README.md`.
 public struct ReferenceModel: CustomStringConvertible, Sendable {

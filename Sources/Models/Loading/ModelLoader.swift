@@ -50,7 +50,10 @@ public struct ModelLoader<B: Backend> {
     }
 
     private func load(_ attention: Attention<String>) throws -> Attention<B.Vector> {
-        var loaded = try attention.mapVectors { try vector($0, count: attention.headSize) }
+        // All small weights of an attention have the size of a head, but for the sinks.
+        var attentionWithoutSinks = attention
+        attentionWithoutSinks.sinks = nil
+        var loaded = try attentionWithoutSinks.mapVectors { try vector($0, count: attention.headSize) }
         loaded.sinks = try attention.sinks.map { try vector($0, count: attention.queryHeadCount) }
         return loaded
     }
