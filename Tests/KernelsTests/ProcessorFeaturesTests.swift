@@ -1,4 +1,3 @@
-import CCPUKernels
 import Testing
 
 @testable import Kernels
@@ -6,7 +5,7 @@ import Testing
 struct ProcessorFeaturesTests {
     @Test("lists what the instruction sets need")
     func names() {
-        let names = String(cString: nibble_cpu_feature_names()).split(separator: " ")
+        let names = CPUBackend.processorFeatures
         #expect(InstructionSet.best.isAvailable)
         #expect(InstructionSet.plain.isAvailable)
         if InstructionSet.avx2.isAvailable { #expect(Set(["avx2", "fma", "f16c"]).isSubset(of: names)) }

@@ -72,6 +72,30 @@ struct RoutingTests {
         #expect(selection.weights[2].isNaN)
     }
 
+    @Test("refuses more experts for a token than there are", arguments: [0, -1, 5, .max])
+    func topK(topK: Int) throws {
+        let backend = try CPUBackend(threadCount: 1)
+        let logits = try backend.makeActivations([[1, 2, 3, 4]])
+        let routing = Routing(topK: topK, score: .sigmoid, weightPlacement: .input)
+        #expect(throws: KernelError.self) {
+            try backend.assignExperts(routing, logits: logits, rowCount: 1, expertCount: 4)
+        }
+    }
+
+    @Test("refuses logits of another size")
+    func sizes() throws {
+        let backend = try CPUBackend(threadCount: 1)
+        let logits = try backend.makeActivations([[1, 2, 3, 4]])
+        let routing = Routing(topK: 1, score: .sigmoid, weightPlacement: .input)
+        for (rowCount, expertCount) in [(2, 4), (-1, 4), (1, 3), (1, 5)] {
+            #expect(throws: KernelError.self) {
+                try backend.assignExperts(routing, logits: logits, rowCount: rowCount, expertCount: expertCount)
+            }
+        }
+        try backend.assignExperts(routing, logits: logits, rowCount: 1, expertCount: 4)
+        #expect(backend.assignments.offsets == [0, 0, 0, 0, 1])
+    }
+
     @Test("groups rows by expert", arguments: [(1, 8, 1), (5, 4, 2), (64, 8, 3), (200, 128, 8), (3, 3, 3)])
     func grouping(rowCount: Int, expertCount: Int, topK: Int) throws {
         var random = SeededRandom(seed: 3)

@@ -102,20 +102,23 @@ struct ThreadPoolTests {
 }
 
 /// Counters that several threads may change.
-private final class Counters: Sendable {
-    private let mutex: Mutex<[Int]>
+private final class Counters: @unchecked Sendable {
+    private let counts: UnsafeMutableBufferPointer<Atomic<Int>>
 
-    init(_ count: Int) { mutex = Mutex(Array(repeating: 0, count: count)) }
-
-    var values: [Int] { mutex.withLock { $0 } }
-
-    @discardableResult
-    func increment(_ index: Int) -> Int {
-        mutex.withLock {
-            $0[index] += 1
-            return $0[index]
-        }
+    init(_ count: Int) {
+        counts = .allocate(capacity: count)
+        for index in 0..<count { counts.initializeElement(at: index, to: Atomic(0)) }
     }
 
-    func decrement(_ index: Int) { mutex.withLock { $0[index] -= 1 } }
+    deinit {
+        for index in counts.indices { counts.deinitializeElement(at: index) }
+        counts.deallocate()
+    }
+
+    var values: [Int] { counts.indices.map { counts[$0].load(ordering: .sequentiallyConsistent) } }
+
+    @discardableResult
+    func increment(_ index: Int) -> Int { counts[index].add(1, ordering: .sequentiallyConsistent).newValue }
+
+    func decrement(_ index: Int) { counts[index].subtract(1, ordering: .sequentiallyConsistent) }
 }

@@ -33,7 +33,7 @@ public final class CPUBackend {
         threadCount: Int? = nil, activationPrecision: ActivationPrecision = .full,
         instructionSet: InstructionSet? = nil
     ) throws(KernelError) {
-        pool = try ThreadPool(threadCount: threadCount ?? ProcessorCount.system.physical)
+        pool = try ThreadPool(threadCount: threadCount ?? Self.defaultThreadCount)
         self.activationPrecision = activationPrecision
         self.instructionSet = instructionSet ?? .best
         guard self.instructionSet.isAvailable else {
