@@ -7,7 +7,7 @@ public import ModelFiles
 /// loading needs little more memory than the checkpoint.
 public struct ModelLoader<B: Backend> {
     private let backend: B
-    private let reader: TensorReader
+    private let source: any WeightSource
     private let onProgress: (_ loadedLayerCount: Int, _ layerCount: Int) -> Void
 
     /// - Parameters:
@@ -19,7 +19,7 @@ public struct ModelLoader<B: Backend> {
     ) {
         self.backend = backend
         self.onProgress = onProgress
-        reader = TensorReader(checkpoint: checkpoint)
+        source = TensorReader(checkpoint: checkpoint)
     }
 
     /// Loads the weights that a specification names.
@@ -65,22 +65,22 @@ public struct ModelLoader<B: Backend> {
         case .mixture(let router, let routing, let experts, let shared):
             .mixture(
                 router: try linear([router]), routing: routing,
-                experts: try backend.makeFeedForward(reader.experts(experts), activation: experts.activation),
+                experts: try backend.makeFeedForward(source.experts(experts), activation: experts.activation),
                 shared: try shared.map(load))
         }
     }
 
     private func load(_ expert: ExpertSpecification) throws -> B.FeedForward {
-        try backend.makeFeedForward([reader.expert(expert)], activation: expert.activation)
+        try backend.makeFeedForward([source.expert(expert)], activation: expert.activation)
     }
 
     private func linear(_ parts: [LinearSpecification]) throws -> B.Linear {
         var biases: [Float] = []
-        for part in parts { biases += try reader.bias(part) ?? [] }
-        return try backend.makeLinear(parts.map(reader.matrix), bias: biases.isEmpty ? nil : biases)
+        for part in parts { biases += try source.bias(part) ?? [] }
+        return try backend.makeLinear(parts.map(source.matrix), bias: biases.isEmpty ? nil : biases)
     }
 
     private func vector(_ name: String, count: Int) throws -> B.Vector {
-        try backend.makeVector(reader.vector(name, count: count))
+        try backend.makeVector(source.vector(name, count: count))
     }
 }

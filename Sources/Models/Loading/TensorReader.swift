@@ -5,7 +5,7 @@ import ModelFiles
 ///
 /// A module is quantized if its packed tensors are there; the lists in the configuration are not asked, as published
 /// lists are incomplete. `TensorReader+Linear` and `TensorReader+Experts` hold the layouts.
-struct TensorReader {
+struct TensorReader: WeightSource {
     let checkpoint: Checkpoint
 
     /// A tensor with the given shape.
