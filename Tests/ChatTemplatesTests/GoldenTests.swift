@@ -1,5 +1,4 @@
 import ModelFiles
-import OrderedCollections
 import TestSupport
 import Testing
 
@@ -12,19 +11,19 @@ struct GoldenTests {
         let golden = try JSON(contentsOf: Golden.path("tokenizer/chat_template_cases.json"))
         let cases = try #require(golden["cases"]).elements
         #expect(cases.count == 100)
-        var models: [String: ModelChatTemplate] = [:]
+        var templates: [String: ChatTemplate] = [:]
         for testCase in cases {
             let tokenizer = try #require(testCase["tokenizer"]?.string)
-            let model = try models[tokenizer] ?? ModelChatTemplate.load(folder: Golden.path("tokenizer/" + tokenizer))
-            models[tokenizer] = model
-            var context = try #require(model).tokens.mapValues(JSON.string)
-            context["messages"] = testCase["messages"]
-            context["tools"] = testCase["tools"] == .bool(true) ? golden["tools"] : .null
-            context["documents"] = .null
-            context["add_generation_prompt"] = testCase["add_generation_prompt"]
-            context.merge(testCase["kwargs"]?.members ?? [:]) { _, new in new }
+            let loaded = try templates[tokenizer] ?? ChatTemplate.load(folder: Golden.path("tokenizer/" + tokenizer))
+            let template = try #require(loaded)
+            templates[tokenizer] = template
+            var variables: JSONObject = ["documents": .null]
+            variables["messages"] = testCase["messages"]
+            variables["tools"] = testCase["tools"] == .bool(true) ? golden["tools"] : .null
+            variables["add_generation_prompt"] = testCase["add_generation_prompt"]
+            for (name, value) in testCase["kwargs"]?.members ?? [:] { variables[name] = value }
             let expected = try #require(testCase["rendered"]?.string)
-            let rendered = try #require(model).template.render(context)
+            let rendered = try template.render(variables)
             #expect(Array(rendered.utf8) == Array(expected.utf8), "\(tokenizer) \(testCase["conversation"] ?? .null)")
         }
     }

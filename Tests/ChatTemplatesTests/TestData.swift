@@ -1,5 +1,4 @@
 import ModelFiles
-import OrderedCollections
 import TestSupport
 import Testing
 
@@ -33,7 +32,7 @@ extension JSON {
 
     var elements: [JSON] { if case .array(let value) = self { value } else { [] } }
 
-    var members: OrderedDictionary<String, JSON> { if case .object(let value) = self { value } else { [:] } }
+    var members: JSONObject { if case .object(let value) = self { value } else { [:] } }
 }
 
 /// A template and what the reference makes of it.

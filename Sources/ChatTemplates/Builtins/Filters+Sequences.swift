@@ -69,14 +69,17 @@ extension Filters {
     private struct SortKey {
         let paths: [AttributePath]
         let ignoresCase: Bool
+        /// Whether the key is a list of what is at the paths, even if there is one path or none.
+        let isList: Bool
 
-        init(_ attribute: Value?, isCaseSensitive: Value?, allowsSeveral: Bool = false) throws(Failure) {
+        init(_ attribute: Value?, isCaseSensitive: Value?, isList: Bool = false) throws(Failure) {
             ignoresCase = !isCaseSensitive.isTrue
+            self.isList = isList
             guard let attribute, !attribute.isNone else {
                 paths = []
                 return
             }
-            if allowsSeveral, case .string(let string) = attribute {
+            if isList, case .string(let string) = attribute {
                 let names = string.scalars.split(separator: ",", omittingEmptySubsequences: false)
                 paths = try names.map { (name) throws(Failure) in try AttributePath(.string(Array(name))) }
             } else {
@@ -85,8 +88,8 @@ extension Filters {
         }
 
         func key(of value: Value, _ evaluator: Evaluator) throws(Failure) -> Value {
-            if paths.isEmpty { return try folded(value, evaluator) }
-            if paths.count == 1 { return try folded(try paths[0].value(in: value, evaluator), evaluator) }
+            guard isList else { return try folded(try paths.first?.value(in: value, evaluator) ?? value, evaluator) }
+            if paths.isEmpty { return try .list([try folded(value, evaluator)]) }
             return try .list(
                 try paths.map { (path) throws(Failure) in
                     try folded(try path.value(in: value, evaluator), evaluator)
@@ -113,7 +116,7 @@ extension Filters {
         _ value: Value, _ arguments: Arguments, _ evaluator: Evaluator
     ) throws(Failure) -> Value {
         let values = try arguments.bind("reverse", "case_sensitive", "attribute", to: "sort")
-        let key = try SortKey(values[2], isCaseSensitive: values[1], allowsSeveral: true)
+        let key = try SortKey(values[2], isCaseSensitive: values[1], isList: true)
         return try key.sorted(try evaluator.elements(of: value), isDescending: values[0].isTrue, evaluator)
     }
 

@@ -161,7 +161,7 @@ extension StringMethods {
         var rest = string.scalars.drop(while: \.isPythonSpace)
         while !rest.isEmpty {
             if parts.count == limit {
-                parts.append(string.with(rest).stripped(leading: false, \.isPythonSpace))
+                parts.append(string.with(rest))
                 break
             }
             let word = rest.prefix { !$0.isPythonSpace }

@@ -166,7 +166,7 @@ struct Arithmetic {
                 "can only concatenate \(left.typeName) (not \"\(right.typeName)\") to \(left.typeName)")
         }
         return Failure(
-            "unsupported operand types for \(symbol.text): '\(left.typeName)' and '\(right.typeName)'")
+            "unsupported operand type(s) for \(symbol.text): '\(left.typeName)' and '\(right.typeName)'")
     }
 }
 

@@ -13,7 +13,10 @@ extension Evaluator {
         switch value {
         case .undefined(let undefined): throw undefined.failure
         case .dictionary(let dictionary):
-            if let member = dictionary.members[try DictionaryKey(key, fuel: fuel)] { return member }
+            // A key that cannot be one is not found either: Jinja catches the error.
+            if let key = try DictionaryKey(hashing: key, fuel: fuel), let member = dictionary.members[key] {
+                return member
+            }
         case .sequence(let sequence) where sequence.isIndexable:
             if let index = resolve(key, count: sequence.elements.count) { return sequence.elements[index] }
         case .string(let string):

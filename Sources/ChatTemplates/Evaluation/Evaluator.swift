@@ -20,22 +20,22 @@ final class Evaluator {
     private var namespaces: [Namespace] = []
     private var capturedScopes: [Scope] = []
 
-    init(
-        context: OrderedDictionary<String, JSON>, limits: TemplateLimits, now: @escaping () -> CalendarTime
-    ) throws(Failure) {
+    init(limits: TemplateLimits, now: @escaping () -> CalendarTime) {
         fuel = Fuel(limits)
         outputLimit = limits.outputBytes
         self.now = now
-        let globals = Scope(Global.variables, parent: nil)
-        let contextScope = Scope(parent: globals)
-        for (name, value) in context { contextScope.variables[name] = try Value(value) }
-        scope = Scope(parent: contextScope)
+        scope = Scope(Global.variables, parent: nil)
     }
 
     deinit {
         // A namespace can hold itself, and a scope a macro that holds the scope: emptying both breaks every cycle.
         for namespace in namespaces { namespace.attributes = [:] }
         for scope in capturedScopes { scope.variables = [:] }
+    }
+
+    /// Defines variables from outside.
+    func define(_ variables: JSONObject) throws(Failure) {
+        for (name, value) in variables { scope.variables[name] = try Value(value) }
     }
 
     /// Runs a whole template and returns what it prints.

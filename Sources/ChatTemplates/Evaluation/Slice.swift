@@ -31,7 +31,8 @@ struct Slice {
             try fuel.charge(elements: indices.count)
             return .sequence(try PythonSequence(sequence.kind, indices.map { sequence.elements[$0] }))
         case .undefined(let undefined): throw undefined.failure
-        default: throw Failure("'\(value.typeName)' object cannot be sliced")
+        case .dictionary: throw Failure("unhashable type: 'slice'")
+        default: throw Failure("'\(value.typeName)' object is not subscriptable")
         }
     }
 

@@ -37,15 +37,17 @@ struct PythonDictionary {
 
 /// What can be a key of a dictionary; 1, 1.0 and true are the same key, as in Python.
 enum DictionaryKey: Hashable {
+    case undefined
     case none
     case bool(Bool)
     case integer(Int)
     case float(Double)
     case string(PythonString)
 
-    /// The key that a value makes; paid for, as it is going to be hashed.
-    init(_ value: Value, fuel: Fuel) throws(Failure) {
+    /// The key that a value makes, nil if it makes none; paid for, as it is going to be hashed.
+    init?(hashing value: Value, fuel: Fuel) throws(Failure) {
         switch value {
+        case .undefined: self = .undefined
         case .none: self = .none
         case .bool(let value): self = .bool(value)
         case .integer(let value): self = .integer(value)
@@ -53,14 +55,23 @@ enum DictionaryKey: Hashable {
         case .string(let value):
             try fuel.charge(value.count)
             self = .string(value)
-        case .sequence(let value) where value.kind == .tuple:
-            throw Failure("tuples as keys of dictionaries are not supported")
-        default: throw Failure("unhashable type: '\(value.typeName)'")
+        default: return nil
         }
+    }
+
+    /// The key that a value makes.
+    ///
+    /// - Throws: for lists and dictionaries as Python does, and for tuples, which Python hashes.
+    init(_ value: Value, fuel: Fuel) throws(Failure) {
+        guard let key = try DictionaryKey(hashing: value, fuel: fuel) else {
+            throw Failure("unhashable type: '\(value.typeName)'")
+        }
+        self = key
     }
 
     var value: Value {
         switch self {
+        case .undefined: .undefined(.hint("an undefined value was used as a key"))
         case .none: .none
         case .bool(let value): .bool(value)
         case .integer(let value): .integer(value)
@@ -71,7 +82,7 @@ enum DictionaryKey: Hashable {
 
     static func == (left: DictionaryKey, right: DictionaryKey) -> Bool {
         switch (left, right) {
-        case (.none, .none): true
+        case (.none, .none), (.undefined, .undefined): true
         case (.string(let left), .string(let right)): left == right
         default:
             if let left = left.value.integer, let right = right.value.integer {
@@ -86,7 +97,7 @@ enum DictionaryKey: Hashable {
 
     func hash(into hasher: inout Hasher) {
         switch self {
-        case .none: hasher.combine(0)
+        case .none, .undefined: hasher.combine(0)
         case .string(let value): hasher.combine(value)
         default: hasher.combine(value.number)
         }

@@ -59,7 +59,7 @@ struct JSONWriter {
         for (index, (key, value)) in try members(of: dictionary).enumerated() {
             if index > 0 { try separate(itemSeparator) }
             try breakLine()
-            try append(Self.text(of: key))
+            try append(try Self.text(of: key))
             try separate(keySeparator)
             try append(value)
         }
@@ -75,13 +75,15 @@ struct JSONWriter {
         return try Comparison(fuel: fuel).sorted(keyed).map(\.element)
     }
 
-    private static func text(of key: DictionaryKey) -> PythonString {
+    private static func text(of key: DictionaryKey) throws(Failure) -> PythonString {
         switch key {
-        case .string(let string): string
-        case .none: "null"
-        case .bool(let value): value ? "true" : "false"
-        case .integer(let value): PythonString(String(value))
-        case .float(let value): PythonString(describe(value))
+        case .undefined:
+            throw Failure("keys must be str, int, float, bool or None, not Undefined")
+        case .string(let string): return string
+        case .none: return "null"
+        case .bool(let value): return value ? "true" : "false"
+        case .integer(let value): return PythonString(String(value))
+        case .float(let value): return PythonString(describe(value))
         }
     }
 
