@@ -1,4 +1,5 @@
-public import Kernels
+import ModelFiles
+import Models
 
 #if canImport(Glibc)
     import Glibc

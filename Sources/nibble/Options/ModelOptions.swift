@@ -1,6 +1,6 @@
-import ArgumentParser
+public import ArgumentParser
 import Engine
-import Kernels
+public import Kernels
 import ModelFiles
 
 /// Which model, and on what it runs.
