@@ -48,8 +48,10 @@ let package = Package(
         .target(name: "Quantization", dependencies: ["FP4", "ModelFiles"], swiftSettings: swiftSettings),
         .target(
             name: "Engine", dependencies: ["Models", "Tokenization", "ChatTemplates"], swiftSettings: swiftSettings),
+        // How fast it is, beside what the machine could do.
+        .target(name: "Benchmarking", dependencies: ["Kernels", "ModelFiles", "Models"], swiftSettings: swiftSettings),
         .executableTarget(
-            name: "nibble", dependencies: ["Engine", "Quantization", argumentParser], swiftSettings: swiftSettings),
+            name: "nibble", dependencies: ["Benchmarking", "Engine", "Quantization", argumentParser], swiftSettings: swiftSettings),
 
         .target(
             name: "TestSupport", dependencies: ["ModelFiles"], path: "Tests/TestSupport",
@@ -66,6 +68,7 @@ let package = Package(
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(name: "BenchmarkingTests", dependencies: ["Benchmarking"], swiftSettings: swiftSettings),
         .testTarget(
             name: "CommandLineTests", dependencies: ["nibble", "ModelFiles", "TestSupport"],
             swiftSettings: swiftSettings),

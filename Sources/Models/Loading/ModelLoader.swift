@@ -22,6 +22,18 @@ public struct ModelLoader<B: Backend> {
         source = TensorReader(checkpoint: checkpoint)
     }
 
+    /// - Parameters:
+    ///   - weights: weights without a checkpoint.
+    ///   - backend: where they go.
+    ///   - onProgress: called after each layer.
+    public init(
+        synthetic weights: SyntheticWeights, backend: B, onProgress: @escaping (Int, Int) -> Void = { _, _ in }
+    ) {
+        self.backend = backend
+        self.onProgress = onProgress
+        source = weights
+    }
+
     /// Loads the weights that a specification names.
     ///
     /// - Throws: ``ModelFileError`` if a tensor is missing or has another shape or type than the specification says;

@@ -62,6 +62,17 @@ public struct SyntheticWeights: WeightSource {
 
     func experts(_ experts: ExpertsSpecification) throws -> [ExpertWeights] { try separateExperts(experts) }
 
+    func byteCount(of linear: LinearSpecification) -> Int {
+        let elementCount = linear.outputSize * linear.inputSize
+        return switch format(of: linear) {
+        case .bfloat16: elementCount * 2
+        case .nvfp4: elementCount / 2 + elementCount / NVFP4.blockSize
+        case .mxfp4: elementCount / 2 + elementCount / MXFP4.blockSize
+        }
+    }
+
+    func byteCount(ofOneOf experts: ExpertsSpecification) throws -> Int { try byteCount(of: experts.expert(0)) }
+
     private enum Format { case bfloat16, nvfp4, mxfp4 }
 
     private func format(of linear: LinearSpecification) -> Format {

@@ -1,4 +1,5 @@
 import FP4
+import Kernels
 import ModelFiles
 
 /// Reads the weights that a specification names out of a checkpoint, whatever published layout it has.
@@ -7,6 +8,13 @@ import ModelFiles
 /// lists are incomplete. `TensorReader+Linear` and `TensorReader+Experts` hold the layouts.
 struct TensorReader: WeightSource {
     let checkpoint: Checkpoint
+
+    func byteCount(of linear: LinearSpecification) throws -> Int { try matrix(linear).byteCount }
+
+    func byteCount(ofOneOf experts: ExpertsSpecification) throws -> Int {
+        guard let expert = try self.experts(experts).first else { return 0 }
+        return expert.gate.byteCount + expert.up.byteCount + expert.down.byteCount
+    }
 
     /// A tensor with the given shape.
     func tensor(_ name: String, shape: [Int]) throws -> TensorView {

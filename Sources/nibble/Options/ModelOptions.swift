@@ -39,12 +39,17 @@ struct ModelOptions: ParsableArguments {
         return try ModelLocation.resolve(model, environment: ProcessSettings.environment)
     }
 
+    /// The backend that the options and the environment ask for.
+    func backend() throws -> CPUBackend {
+        try CPUBackend(
+            threadCount: threads ?? ProcessSettings.threadCount().value, activationPrecision: activations,
+            instructionSet: ProcessSettings.instructionSet().value)
+    }
+
     /// Loads the model, with a progress bar, and says what was loaded.
     func load() throws -> TextModel<CPUBackend> {
         let folder = try folder()
-        let backend = try CPUBackend(
-            threadCount: threads ?? ProcessSettings.threadCount().value, activationPrecision: activations,
-            instructionSet: ProcessSettings.instructionSet().value)
+        let backend = try backend()
         let clock = ContinuousClock()
         let start = clock.now
         var bar = ProgressBar("Loading", unit: "layers")
