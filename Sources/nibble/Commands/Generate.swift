@@ -4,6 +4,7 @@ import ChatTemplates
 import Engine
 import Kernels
 import ModelFiles
+import Tokenization
 
 struct Generate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,6 +2,8 @@ import ArgumentParser
 import Benchmarking
 import Engine
 import ModelFiles
+import Models
+import Tokenization
 
 struct PerplexityCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@ public import ArgumentParser
 import Engine
 public import Kernels
 import ModelFiles
+import Models
 
 /// Which model, and on what it runs.
 struct ModelOptions: ParsableArguments {
