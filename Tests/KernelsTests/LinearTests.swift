@@ -77,7 +77,8 @@ struct LinearTests {
                     let output = try CPUActivations(rowCount: rowCount, columnCount: 19)
                     try backend.apply(linear, to: input, rowCount: rowCount, accumulating: false, into: output)
                     #expect(
-                        try error(backend.read(output, rowCount: rowCount), product(inputs, test, rowCount: rowCount)) <= 1)
+                        try error(backend.read(output, rowCount: rowCount), product(inputs, test, rowCount: rowCount))
+                            <= 1)
                 }
             }
         }
@@ -177,8 +178,10 @@ struct LinearTests {
     @Test("quantizes the input of NVFP4 parts for W4A4, each with its scale", arguments: [1, 2, 6])
     func quantizedInput(rowCount: Int) throws {
         var random = SeededRandom(seed: 17)
-        let scales: [Float?] = [0.001, nil, 0.002]
-        let tests = scales.map { MatrixCase(.nvfp4, rowCount: 20, columnCount: 64, inputScale: $0, random: &random) }
+        let scales: [Float?] = [1000, nil, 500]
+        let tests = scales.map {
+            MatrixCase(.nvfp4, rowCount: 20, columnCount: 64, inputEncodeScale: $0, random: &random)
+        }
         let dense = MatrixCase(.bfloat16, rowCount: 7, columnCount: 64, random: &random)
         let backend = try CPUBackend(threadCount: 2, activationPrecision: .nvfp4)
         let linear = try backend.makeLinear((tests + [dense]).map(\.matrix), bias: nil)
@@ -192,7 +195,7 @@ struct LinearTests {
                 let row = Array(inputs[start..<start + 64])
                 var values = row
                 let encodeScale =
-                    scale.map { 1 / $0 } ?? NVFP4.encodeScale(absoluteMaximum: row.map(abs).max() ?? 0)
+                    scale ?? NVFP4.encodeScale(absoluteMaximum: row.map(abs).max() ?? 0)
                 row.withUnsafeBufferPointer { row in
                     values.withUnsafeMutableBufferPointer {
                         NVFP4.fakeQuantize(activations: row, encodeScale: encodeScale, into: $0)
@@ -225,7 +228,7 @@ struct LinearTests {
             try backend.makeLinear([a.matrix], bias: [1, 2, 3])
         }
         for scale in [0, -1, Float.nan, .infinity, 0x1p-140] {
-            let test = MatrixCase(.nvfp4, rowCount: 4, columnCount: 32, inputScale: scale, random: &random)
+            let test = MatrixCase(.nvfp4, rowCount: 4, columnCount: 32, inputEncodeScale: scale, random: &random)
             #expect(throws: KernelError.self) { try backend.makeLinear([test.matrix], bias: nil) }
         }
     }

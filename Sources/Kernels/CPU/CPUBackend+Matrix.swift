@@ -21,7 +21,7 @@ extension CPUBackend {
 
     /// In which precision rows enter a matrix.
     func inputKind(of matrix: PackedMatrix) -> InputKind {
-        quantizesInput(of: matrix) ? .quantized(scale: matrix.inputScale) : .full
+        quantizesInput(of: matrix) ? .quantized(scale: matrix.inputEncodeScale) : .full
     }
 
     /// Weighs, quantizes and arranges the rows that enter one matrix of each expert.
@@ -72,7 +72,7 @@ extension CPUBackend {
                 let row = input.row(step.rows[index])
                 vectors.scale(row, columnCount, weighted ? step.weights[index] : 1, target)
                 if case .quantized(let scale) = kind {
-                    quantize(target, columnCount: columnCount, inputScale: scale, into: target)
+                    quantize(target, columnCount: columnCount, inputEncodeScale: scale, into: target)
                 }
                 area.rows[index] = UnsafePointer(target)
             }
@@ -86,21 +86,21 @@ extension CPUBackend {
 
     /// Checks that the inputs of a matrix can be quantized, if they are to be.
     func requireInputScale(of matrix: PackedMatrix) throws(KernelError) {
-        guard quantizesInput(of: matrix), let inputScale = matrix.inputScale else { return }
-        guard inputScale > 0, (1 / inputScale).isFinite, (1 / inputScale) > 0 else {
-            throw KernelError("\(matrix.name): an input scale of \(inputScale), expected a finite one above zero")
+        guard quantizesInput(of: matrix), let inputEncodeScale = matrix.inputEncodeScale else { return }
+        guard inputEncodeScale > 0, inputEncodeScale.isFinite, (1 / inputEncodeScale).isFinite else {
+            throw KernelError(
+                "\(matrix.name): an encode scale of \(inputEncodeScale) for inputs, expected a finite one above zero")
         }
     }
 
-    /// Rounds a row to what NVFP4 can hold, with the given input scale or else the row's own.
+    /// Rounds a row to what NVFP4 can hold, with the given encode scale or else the row's own.
     func quantize(
-        _ row: UnsafePointer<Float>, columnCount: Int, inputScale: Float?, into output: UnsafeMutablePointer<Float>
+        _ row: UnsafePointer<Float>, columnCount: Int, inputEncodeScale: Float?,
+        into output: UnsafeMutablePointer<Float>
     ) {
         let values = UnsafeBufferPointer(start: row, count: columnCount)
         let encodeScale =
-            if let inputScale { 1 / inputScale } else {
-                NVFP4.encodeScale(absoluteMaximum: values.reduce(0) { max($0, abs($1)) })
-            }
+            inputEncodeScale ?? NVFP4.encodeScale(absoluteMaximum: values.reduce(0) { max($0, abs($1)) })
         NVFP4.fakeQuantize(
             activations: values, encodeScale: encodeScale,
             into: UnsafeMutableBufferPointer(start: output, count: columnCount))

@@ -39,7 +39,8 @@ struct ExpertPass {
         let hidden = InputArea(
             memory: memory + 4 * count * hiddenStride, stride: intermediateStride, rows: inputRows + 2 * count)
         gateInputs = backend.makeInputs(
-            step, from: input, weighted: weightsInput, area: gate) { layer.experts[$0].gate }
+            step, from: input, weighted: weightsInput, area: gate
+        ) { layer.experts[$0].gate }
         upInputs =
             layer.experts.allSatisfy { backend.inputKind(of: $0.gate) == backend.inputKind(of: $0.up) }
             ? gateInputs
@@ -94,10 +95,10 @@ struct ExpertPass {
         }
         for index in quantized {
             let group = step.groups[index]
-            let scale = layer.experts[group.expert].down.inputScale
+            let scale = layer.experts[group.expert].down.inputEncodeScale
             backend.pool.run(group.assignments.count) { row in
                 let hidden = hiddenRows[group.assignments.lowerBound + row]
-                backend.quantize(hidden, columnCount: layer.intermediateSize, inputScale: scale, into: hidden)
+                backend.quantize(hidden, columnCount: layer.intermediateSize, inputEncodeScale: scale, into: hidden)
             }
         }
         let isSplit = quantized.isEmpty

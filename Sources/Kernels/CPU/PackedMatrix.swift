@@ -12,7 +12,7 @@ struct PackedMatrix: Sendable {
     /// What multiplies every product: NVFP4's global scale, otherwise 1.
     let globalScale: Float
     /// The global scale with which W4A4 quantizes this matrix's input, if the checkpoint has one.
-    let inputScale: Float?
+    let inputEncodeScale: Float?
     let memory: WeightMemory
     /// Bytes from the memory's start to the first block.
     let offset: Int
