@@ -60,7 +60,8 @@ let package = Package(
         .testTarget(
             name: "ModelFilesTests", dependencies: ["ModelFiles", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "TokenizationTests", dependencies: ["Tokenization", "TestSupport"], swiftSettings: swiftSettings),
+            name: "TokenizationTests", dependencies: ["Tokenization", "ModelFiles", "TestSupport"],
+            swiftSettings: swiftSettings),
         .testTarget(
             name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"], swiftSettings: swiftSettings),

@@ -2,6 +2,7 @@ internal import ModelFiles
 
 /// A value of `tokenizer.json` with its place, for errors that name it.
 struct JSONField {
+    /// The number of steps in a `Sequence`, so that a small file cannot ask for endless work.
     private static let maximumStepCount = 64
 
     let value: JSON

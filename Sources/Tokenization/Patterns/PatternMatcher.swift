@@ -3,9 +3,9 @@
 /// The choices still open are kept on its own stack, one for a whole run of a set, and every step is counted. When the
 /// steps or the stack are used up it reports no match from then on, see ``isExhausted``: no pattern can hang it.
 struct PatternMatcher {
-    /// Steps for one text: this many, and `stepsPerByte` for each byte. Patterns of published models need about 10 a
-    /// byte.
+    /// Steps for any text, however short.
     static let baseSteps = 65_536
+    /// Steps for each byte of the text; patterns of published models need about 10.
     static let stepsPerByte = 256
     static let maximumStackDepth = 1 << 20
 
