@@ -21,16 +21,16 @@ struct FeedForwardTests {
 
         init(
             _ format: MatrixCase.Format, hiddenSize: Int, intermediateSize: Int, hasBiases: Bool,
-            inputEncodeScales: (gate: Float?, up: Float?, down: Float?) = (nil, nil, nil), random: inout SeededRandom
+            encodeScales: (gate: Float?, up: Float?, down: Float?) = (nil, nil, nil), random: inout SeededRandom
         ) {
             gate = MatrixCase(
                 format, rowCount: intermediateSize, columnCount: hiddenSize, layout: .interleaved,
-                inputEncodeScale: inputEncodeScales.gate, random: &random)
+                inputEncodeScale: encodeScales.gate, random: &random)
             up = MatrixCase(
                 format, rowCount: intermediateSize, columnCount: hiddenSize, layout: .interleaved,
-                inputEncodeScale: inputEncodeScales.up, random: &random)
+                inputEncodeScale: encodeScales.up, random: &random)
             down = MatrixCase(
-                format, rowCount: hiddenSize, columnCount: intermediateSize, inputEncodeScale: inputEncodeScales.down,
+                format, rowCount: hiddenSize, columnCount: intermediateSize, inputEncodeScale: encodeScales.down,
                 random: &random)
             biases =
                 hasBiases
@@ -189,7 +189,7 @@ struct FeedForwardTests {
         let scales: [(Float?, Float?, Float?)] = [(nil, nil, nil), (2500, 2500, 10000), (2500, 2000, nil)]
         let experts = scales.map {
             Expert(
-                .nvfp4, hiddenSize: 64, intermediateSize: 48, hasBiases: false, inputEncodeScales: $0, random: &random)
+                .nvfp4, hiddenSize: 64, intermediateSize: 48, hasBiases: false, encodeScales: $0, random: &random)
         }
         func quantize(_ row: [Float], _ matrix: MatrixCase) -> [Float] {
             var values = row

@@ -4,7 +4,7 @@ import Testing
 @testable import Kernels
 
 struct LinearTests {
-    static let instructionSets = InstructionSet.allCases.filter(\.isAvailable)
+    static let instructionSets = InstructionSet.available
     static let rowCounts = [0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 33]
 
     /// What is expected of a product, and how far float32 sums may be from it.
@@ -179,9 +179,7 @@ struct LinearTests {
     func quantizedInput(rowCount: Int) throws {
         var random = SeededRandom(seed: 17)
         let scales: [Float?] = [1000, nil, 500]
-        let tests = scales.map {
-            MatrixCase(.nvfp4, rowCount: 20, columnCount: 64, inputEncodeScale: $0, random: &random)
-        }
+        let tests = scales.map { MatrixCase(.nvfp4, rowCount: 20, columnCount: 64, inputEncodeScale: $0, random: &random) }
         let dense = MatrixCase(.bfloat16, rowCount: 7, columnCount: 64, random: &random)
         let backend = try CPUBackend(threadCount: 2, activationPrecision: .nvfp4)
         let linear = try backend.makeLinear((tests + [dense]).map(\.matrix), bias: nil)
@@ -214,7 +212,7 @@ struct LinearTests {
         #expect(try error(backend.read(output, rowCount: rowCount), expected) <= 1)
     }
 
-    @Test("refuses parts that do not fit, and input scales that cannot be")
+    @Test("refuses parts that do not fit, and encode scales that cannot be")
     func refusals() throws {
         var random = SeededRandom(seed: 18)
         let backend = try CPUBackend(threadCount: 1, activationPrecision: .nvfp4)
@@ -227,7 +225,7 @@ struct LinearTests {
         #expect(throws: KernelError("nvfp4[4, 32]: a bias of 3 values, expected 4")) {
             try backend.makeLinear([a.matrix], bias: [1, 2, 3])
         }
-        for scale in [0, -1, Float.nan, .infinity, 0x1p-140] {
+        for scale in [0, -1, Float.nan, .infinity] {
             let test = MatrixCase(.nvfp4, rowCount: 4, columnCount: 32, inputEncodeScale: scale, random: &random)
             #expect(throws: KernelError.self) { try backend.makeLinear([test.matrix], bias: nil) }
         }
