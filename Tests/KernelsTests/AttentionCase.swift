@@ -1,3 +1,5 @@
+import TestSupport
+
 @testable import Kernels
 
 /// An attention layer with random sequences, run by the backend in steps.
