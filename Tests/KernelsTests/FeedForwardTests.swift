@@ -22,16 +22,16 @@ struct FeedForwardTests {
 
         init(
             _ format: MatrixCase.Format, hiddenSize: Int, intermediateSize: Int, hasBiases: Bool,
-            inputScales: (gate: Float?, up: Float?, down: Float?) = (nil, nil, nil), random: inout SeededRandom
+            encodeScales: (gate: Float?, up: Float?, down: Float?) = (nil, nil, nil), random: inout SeededRandom
         ) {
             gate = MatrixCase(
                 format, rowCount: intermediateSize, columnCount: hiddenSize, layout: .interleaved,
-                inputScale: inputScales.gate, random: &random)
+                inputEncodeScale: encodeScales.gate, random: &random)
             up = MatrixCase(
                 format, rowCount: intermediateSize, columnCount: hiddenSize, layout: .interleaved,
-                inputScale: inputScales.up, random: &random)
+                inputEncodeScale: encodeScales.up, random: &random)
             down = MatrixCase(
-                format, rowCount: hiddenSize, columnCount: intermediateSize, inputScale: inputScales.down,
+                format, rowCount: hiddenSize, columnCount: intermediateSize, inputEncodeScale: encodeScales.down,
                 random: &random)
             biases =
                 hasBiases
@@ -187,15 +187,15 @@ struct FeedForwardTests {
     @Test("quantizes what enters each matrix for W4A4, after the router's weight", arguments: [1, 12])
     func quantizedInputs(rowCount: Int) throws {
         var random = SeededRandom(seed: 23)
-        let scales: [(Float?, Float?, Float?)] = [(nil, nil, nil), (0.0004, 0.0004, 0.0001), (0.0004, 0.0005, nil)]
+        let scales: [(Float?, Float?, Float?)] = [(nil, nil, nil), (2500, 2500, 10000), (2500, 2000, nil)]
         let experts = scales.map {
             Expert(
-                .nvfp4, hiddenSize: 64, intermediateSize: 48, hasBiases: false, inputScales: $0, random: &random)
+                .nvfp4, hiddenSize: 64, intermediateSize: 48, hasBiases: false, encodeScales: $0, random: &random)
         }
         func quantize(_ row: [Float], _ matrix: MatrixCase) -> [Float] {
             var values = row
             let encodeScale =
-                matrix.matrix.inputScale.map { 1 / $0 }
+                matrix.matrix.inputEncodeScale
                 ?? NVFP4.encodeScale(absoluteMaximum: row.map(abs).max() ?? 0)
             row.withUnsafeBufferPointer { row in
                 values.withUnsafeMutableBufferPointer {

@@ -35,7 +35,7 @@ struct MatrixCase {
     }
 
     init(
-        _ format: Format, rowCount: Int, columnCount: Int, layout: Layout = .rowMajor, inputScale: Float? = nil,
+        _ format: Format, rowCount: Int, columnCount: Int, layout: Layout = .rowMajor, inputEncodeScale: Float? = nil,
         scaleBytes: [UInt8]? = nil, random: inout SeededRandom
     ) {
         memory = CaseMemory()
@@ -90,7 +90,7 @@ struct MatrixCase {
         let owner = memory
         matrix = WeightMatrix(
             name: "\(format.rawValue)[\(rowCount), \(columnCount)]", rowCount: rowCount, columnCount: columnCount,
-            elements: view, encoding: encoding, inputScale: inputScale,
+            elements: view, encoding: encoding, inputEncodeScale: inputEncodeScale,
             onDiscard: { owner.discardCount.add(1, ordering: .relaxed) })
     }
 

@@ -2,3 +2,4 @@
 #include "cpu_features.h"
 #include "matrix.h"
 #include "vector.h"
+#include "stream.h"

@@ -15,6 +15,21 @@ extension CPUBackend {
         try run(step, of: layer, weightPlacement: .output, input: input, addingTo: output)
     }
 
+    /// Routes each row by its logits `[T, E]` and adds the weighted outputs of its experts to `output`.
+    ///
+    /// - Throws: ``KernelError`` if sizes disagree.
+    public func routeToExperts(
+        _ layer: CPUFeedForward, routing: Routing, logits: CPUActivations, input: CPUActivations, rowCount: Int,
+        addingTo output: CPUActivations
+    ) throws(KernelError) {
+        try require(input, rowCount: rowCount)
+        try require(output, rowCount: rowCount)
+        try assignExperts(routing, logits: logits, rowCount: rowCount, expertCount: layer.expertCount)
+        try runExperts(
+            layer, assignments: assignments, weightPlacement: routing.weightPlacement, input: input,
+            addingTo: output)
+    }
+
     /// Computes the experts of all rows, each expert's weights once, and adds their weighted outputs to `output`.
     ///
     /// A row's experts are added in the order of their indices, whatever the number of threads.

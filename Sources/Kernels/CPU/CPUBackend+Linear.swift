@@ -36,7 +36,7 @@ extension CPUBackend {
     ) throws(KernelError) -> PackedMatrix {
         let packed = try PackedMatrix(
             packing: matrix, shape: shape, into: memory, offset: offset, blockStride: blockStride, pool: pool)
-        try requireInputScale(of: packed)
+        try requireEncodeScale(of: packed)
         return packed
     }
 
@@ -121,11 +121,11 @@ extension CPUBackend {
             let memory = quantized + 2 * index * rowCount * stride
             let kindRows = rows + index * rowCount
             for row in 0..<rowCount { kindRows[row] = UnsafePointer(input.row(row)) }
-            if case .quantized(let scale) = kind {
+            if case .quantized(let encodeScale) = kind {
                 pool.runInRanges(rowCount, operationCount: rowCount * columnCount * 16) { range in
                     for row in range {
                         let target = memory + row * stride
-                        quantize(kindRows[row], columnCount: columnCount, inputScale: scale, into: target)
+                        quantize(kindRows[row], columnCount: columnCount, encodeScale: encodeScale, into: target)
                         kindRows[row] = UnsafePointer(target)
                     }
                 }

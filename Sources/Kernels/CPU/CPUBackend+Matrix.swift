@@ -21,7 +21,7 @@ extension CPUBackend {
 
     /// In which precision rows enter a matrix.
     func inputKind(of matrix: PackedMatrix) -> InputKind {
-        quantizesInput(of: matrix) ? .quantized(scale: matrix.inputScale) : .full
+        quantizesInput(of: matrix) ? .quantized(encodeScale: matrix.inputEncodeScale) : .full
     }
 
     /// Weighs, quantizes and arranges the rows that enter one matrix of each expert.
@@ -71,8 +71,8 @@ extension CPUBackend {
                 let target = area.memory + index * area.stride
                 let row = input.row(step.rows[index])
                 vectors.scale(row, columnCount, weighted ? step.weights[index] : 1, target)
-                if case .quantized(let scale) = kind {
-                    quantize(target, columnCount: columnCount, inputScale: scale, into: target)
+                if case .quantized(let encodeScale) = kind {
+                    quantize(target, columnCount: columnCount, encodeScale: encodeScale, into: target)
                 }
                 area.rows[index] = UnsafePointer(target)
             }
@@ -85,22 +85,20 @@ extension CPUBackend {
     }
 
     /// Checks that the inputs of a matrix can be quantized, if they are to be.
-    func requireInputScale(of matrix: PackedMatrix) throws(KernelError) {
-        guard quantizesInput(of: matrix), let inputScale = matrix.inputScale else { return }
-        guard inputScale > 0, (1 / inputScale).isFinite, (1 / inputScale) > 0 else {
-            throw KernelError("\(matrix.name): an input scale of \(inputScale), expected a finite one above zero")
+    func requireEncodeScale(of matrix: PackedMatrix) throws(KernelError) {
+        guard quantizesInput(of: matrix), let scale = matrix.inputEncodeScale, !(scale > 0 && scale.isFinite) else {
+            return
         }
+        throw KernelError("\(matrix.name): an input encode scale of \(scale), expected a finite one above zero")
     }
 
-    /// Rounds a row to what NVFP4 can hold, with the given input scale or else the row's own.
+    /// Rounds a row to what NVFP4 can hold, with the given encode scale or else the row's own; in place if equal.
     func quantize(
-        _ row: UnsafePointer<Float>, columnCount: Int, inputScale: Float?, into output: UnsafeMutablePointer<Float>
+        _ row: UnsafePointer<Float>, columnCount: Int, encodeScale: Float?, into output: UnsafeMutablePointer<Float>
     ) {
         let values = UnsafeBufferPointer(start: row, count: columnCount)
         let encodeScale =
-            if let inputScale { 1 / inputScale } else {
-                NVFP4.encodeScale(absoluteMaximum: values.reduce(0) { max($0, abs($1)) })
-            }
+            encodeScale ?? NVFP4.encodeScale(absoluteMaximum: values.reduce(0) { max($0, abs($1)) })
         NVFP4.fakeQuantize(
             activations: values, encodeScale: encodeScale,
             into: UnsafeMutableBufferPointer(start: output, count: columnCount))
@@ -119,6 +117,6 @@ extension CPUBackend {
 enum InputKind: Equatable {
     /// As they are.
     case full
-    /// Rounded to NVFP4 with the checkpoint's input scale, or with each row's own.
-    case quantized(scale: Float?)
+    /// Rounded to NVFP4 with the checkpoint's encode scale, or with each row's own.
+    case quantized(encodeScale: Float?)
 }

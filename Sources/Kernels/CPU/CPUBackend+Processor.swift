@@ -1,6 +1,9 @@
 import CCPUKernels
 
 extension CPUBackend {
+    /// The numbers of threads that can be asked for.
+    public static let threadCounts = 1...ThreadPool.maximumThreadCount
+
     /// The number of threads of a backend unless told otherwise: the physical cores that this process may use.
     public static var defaultThreadCount: Int { ProcessorCount.system.physical }
 

@@ -3,7 +3,7 @@ import CCPUKernels
 /// Runs models on the processor's cores, with activations and the key-value cache in float32.
 ///
 /// Results do not depend on the number of threads. Not safe for use by several threads at the same time.
-public final class CPUBackend {
+public final class CPUBackend: Backend {
     /// The threads that share the work of an operation.
     let pool: ThreadPool
     /// The precision of the activations that enter quantized linear layers.

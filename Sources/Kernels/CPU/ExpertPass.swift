@@ -94,10 +94,10 @@ struct ExpertPass {
         }
         for index in quantized {
             let group = step.groups[index]
-            let scale = layer.experts[group.expert].down.inputScale
+            let encodeScale = layer.experts[group.expert].down.inputEncodeScale
             backend.pool.run(group.assignments.count) { row in
                 let hidden = hiddenRows[group.assignments.lowerBound + row]
-                backend.quantize(hidden, columnCount: layer.intermediateSize, inputScale: scale, into: hidden)
+                backend.quantize(hidden, columnCount: layer.intermediateSize, encodeScale: encodeScale, into: hidden)
             }
         }
         let isSplit = quantized.isEmpty

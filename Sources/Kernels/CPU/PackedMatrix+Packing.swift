@@ -14,7 +14,7 @@ extension PackedMatrix {
         pool: ThreadPool
     ) throws(KernelError) {
         self.init(
-            name: matrix.name, shape: shape, globalScale: matrix.globalScale, inputScale: matrix.inputScale,
+            name: matrix.name, shape: shape, globalScale: matrix.globalScale, inputEncodeScale: matrix.inputEncodeScale,
             memory: memory, offset: offset, blockStride: blockStride)
         let source = nibble_matrix_source(matrix, shape: shape)
         let failedBlock = Atomic<Int>(-1)

@@ -11,8 +11,8 @@ struct PackedMatrix: Sendable {
     let shape: PackedShape
     /// What multiplies every product: NVFP4's global scale, otherwise 1.
     let globalScale: Float
-    /// The global scale with which W4A4 quantizes this matrix's input, if the checkpoint has one.
-    let inputScale: Float?
+    /// The encode scale with which W4A4 quantizes this matrix's input, if the checkpoint has one.
+    let inputEncodeScale: Float?
     let memory: WeightMemory
     /// Bytes from the memory's start to the first block.
     let offset: Int

@@ -37,7 +37,18 @@ public struct Attention<Vector> {
 
     /// The width of a row that holds all query heads, then all key heads, then all value heads.
     public var projectedSize: Int { (queryHeadCount + 2 * keyValueHeadCount) * headSize }
+
+    /// The same attention with each small weight replaced, as when the names of weights become loaded weights.
+    public func mapVectors<Other>(_ transform: (Vector) throws -> Other) rethrows -> Attention<Other> {
+        Attention<Other>(
+            queryHeadCount: queryHeadCount, keyValueHeadCount: keyValueHeadCount, headSize: headSize, scale: scale,
+            rotary: rotary, headNorm: try headNorm.mapVectors(transform), mask: mask, temperature: temperature,
+            sinks: try sinks.map(transform))
+    }
 }
+
+extension Attention: Sendable where Vector: Sendable {}
+extension HeadNorm: Sendable where Vector: Sendable {}
 
 /// Rotary position embedding: pair `j` of a head turns by `position * inverseFrequencies[j]` radians.
 ///
@@ -74,6 +85,15 @@ public enum HeadNorm<Vector> {
     case weightedBeforeRotation(query: Vector, key: Vector, epsilon: Float)
     /// Without weights, after the rotary embedding (Llama 4).
     case unweightedAfterRotation(epsilon: Float)
+
+    func mapVectors<Other>(_ transform: (Vector) throws -> Other) rethrows -> HeadNorm<Other> {
+        switch self {
+        case .none: .none
+        case .weightedBeforeRotation(let query, let key, let epsilon):
+            .weightedBeforeRotation(query: try transform(query), key: try transform(key), epsilon: epsilon)
+        case .unweightedAfterRotation(let epsilon): .unweightedAfterRotation(epsilon: epsilon)
+        }
+    }
 }
 
 /// Which keys `j` a query at position `i` sees, always with `j <= i`.

@@ -47,8 +47,9 @@ public struct WeightMatrix: Sendable {
     public let elements: StridedBytes
     /// How an element is stored.
     public let encoding: Encoding
-    /// The global scale (a multiplier, `amax / 2688`) with which W4A4 quantizes this matrix's input, if it has one.
-    public let inputScale: Float?
+    /// The encode scale `G = 2688 / amax` with which W4A4 quantizes this matrix's input, where the checkpoint has one:
+    /// compressed-tensors stores it, ModelOpt its reciprocal.
+    public let inputEncodeScale: Float?
     private let onDiscard: @Sendable () -> Void
 
     /// Describes a matrix whose bytes `onDiscard` keeps alive by capturing their owner.
@@ -56,14 +57,14 @@ public struct WeightMatrix: Sendable {
     /// - Parameter onDiscard: called when the bytes have been read and their memory may go.
     public init(
         name: String, rowCount: Int, columnCount: Int, elements: StridedBytes, encoding: Encoding,
-        inputScale: Float? = nil, onDiscard: @escaping @Sendable () -> Void
+        inputEncodeScale: Float? = nil, onDiscard: @escaping @Sendable () -> Void
     ) {
         self.name = name
         self.rowCount = rowCount
         self.columnCount = columnCount
         self.elements = elements
         self.encoding = encoding
-        self.inputScale = inputScale
+        self.inputEncodeScale = inputEncodeScale
         self.onDiscard = onDiscard
     }
 

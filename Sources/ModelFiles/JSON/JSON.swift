@@ -1,5 +1,3 @@
-public import OrderedCollections
-
 /// A JSON value whose objects keep the order of their keys.
 ///
 /// Chat templates print objects in the order in which they were written, and a safetensors header must not name a
@@ -18,7 +16,7 @@ public enum JSON: Sendable, Equatable {
     /// An array.
     case array([JSON])
     /// An object, in the order of the text.
-    case object(OrderedDictionary<String, JSON>)
+    case object(JSONObject)
 }
 
 extension JSON {

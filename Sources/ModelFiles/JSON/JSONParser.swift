@@ -1,5 +1,3 @@
-internal import OrderedCollections
-
 extension JSON {
     /// Parses one JSON text (RFC 8259, UTF-8) and nothing after it.
     ///
@@ -28,6 +26,8 @@ extension JSON {
 }
 
 /// A recursive-descent parser; its recursion is bounded by `limits.depth`.
+///
+/// `position` never exceeds `bytes.count`: it only moves past bytes that `peek` or a length check has seen.
 private struct JSONParser {
     let bytes: UnsafeRawBufferPointer
     let limits: JSONLimits
@@ -90,7 +90,7 @@ private struct JSONParser {
     }
 
     private mutating func parseObject() throws(JSONError) -> JSON {
-        var members: OrderedDictionary<String, JSON> = [:]
+        var members = JSONObject()
         if consume(UInt8(ascii: "}")) { return .object(members) }
         while true {
             let keyPosition = position
@@ -157,7 +157,7 @@ private struct JSONParser {
         while let byte = peek(), byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { position += 1 }
         // Most strings have no escape and are decoded at once.
         if peek() == UInt8(ascii: "\"") {
-            let text = try decodeUTF8(bytes[start..<position], at: start)
+            let text = try decodeUTF8(UnsafeRawBufferPointer(rebasing: bytes[start..<position]), at: start)
             position += 1
             return text
         }
@@ -173,11 +173,14 @@ private struct JSONParser {
                 units.append(byte)
             }
         }
-        return try decodeUTF8(units[...], at: start)
+        let result = units.withUnsafeBytes { units in
+            Result { () throws(JSONError) in try decodeUTF8(units, at: start) }
+        }
+        return try result.get()
     }
 
-    private func decodeUTF8(_ units: some Collection<UInt8>, at offset: Int) throws(JSONError) -> String {
-        guard let text = String(validating: units, as: UTF8.self) else {
+    private func decodeUTF8(_ units: UnsafeRawBufferPointer, at offset: Int) throws(JSONError) -> String {
+        guard let text = String(validating: units.assumingMemoryBound(to: UInt8.self), as: UTF8.self) else {
             throw JSONError(message: "the string is not valid UTF-8", offset: offset)
         }
         return text
@@ -215,7 +218,7 @@ private struct JSONParser {
     private mutating func parseHexUnit() throws(JSONError) -> UInt32 {
         var unit: UInt32 = 0
         for _ in 0..<4 {
-            guard let byte = peek(), let digit = Character(Unicode.Scalar(byte)).hexDigitValue, byte < 0x80 else {
+            guard let byte = peek(), byte < 0x80, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
                 throw error("expected four hexadecimal digits")
             }
             unit = unit << 4 | UInt32(digit)
@@ -239,14 +242,4 @@ private struct JSONParser {
     }
 
     private func error(_ message: String) -> JSONError { JSONError(message: message, offset: position) }
-}
-
-extension String {
-    /// The string in quotes and shortened, so that a message stays short whatever a file holds.
-    package var quotedForMessage: String {
-        let scalars = unicodeScalars.prefix(80)
-        let isCut = scalars.count < unicodeScalars.count
-        return "'" + scalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : String($0) }.joined()
-            + (isCut ? "…'" : "'")
-    }
 }

@@ -1,0 +1,46 @@
+/// What is left of the limits of one rendering.
+///
+/// Every operation pays before it works, so that no size is allocated that the limits do not cover.
+final class Fuel {
+    private let limits: TemplateLimits
+    private var steps: Int
+    private var work: Int
+    private var depth = 0
+
+    init(_ limits: TemplateLimits) {
+        self.limits = limits
+        steps = limits.steps
+        work = limits.work
+    }
+
+    /// Pays for one evaluation step.
+    func step() throws(Failure) {
+        guard steps > 0 else { throw Failure(.limit, "the template runs longer than \(limits.steps) steps") }
+        steps -= 1
+    }
+
+    /// Pays for reading or making `count` scalars.
+    func charge(_ count: Int) throws(Failure) {
+        guard count <= work else {
+            throw Failure(.limit, "the template works on more than \(limits.work) characters and elements")
+        }
+        work -= count
+    }
+
+    /// Pays for `count` elements of a list.
+    func charge(elements count: Int) throws(Failure) {
+        let (amount, overflow) = count.multipliedReportingOverflow(by: 8)
+        try charge(overflow ? Int.max : amount)
+    }
+
+    /// Enters a nested block, expression or call; every `enter` that returns is followed by one `leave`.
+    func enter() throws(Failure) {
+        guard depth < limits.depth else {
+            throw Failure(.limit, "blocks, expressions and macro calls are nested deeper than \(limits.depth)")
+        }
+        depth += 1
+    }
+
+    /// Leaves what ``enter()`` entered.
+    func leave() { depth -= 1 }
+}

@@ -1,0 +1,79 @@
+internal import ModelFiles
+
+/// A token of a template and the line it starts on.
+struct Token: Sendable {
+    enum Kind: Sendable, Equatable {
+        /// Text outside of tags.
+        case data([Unicode.Scalar])
+        case variableBegin, variableEnd
+        case blockBegin, blockEnd
+        case name(String)
+        case string([Unicode.Scalar])
+        case integer(Int)
+        case float(Double)
+        case symbol(Symbol)
+        case end
+    }
+
+    let kind: Kind
+    let line: Int
+
+    /// How messages call it.
+    var description: String {
+        switch kind {
+        case .data: "text"
+        case .variableBegin: "'{{'"
+        case .variableEnd: "'}}'"
+        case .blockBegin: "'{%'"
+        case .blockEnd: "'%}'"
+        case .name(let name): name.quotedForMessage
+        case .string(let scalars): "the string " + PythonString(scalars).text.quotedForMessage
+        case .integer(let value): "the number \(value)"
+        case .float(let value): "the number \(value)"
+        case .symbol(let symbol): "'\(symbol.rawValue)'"
+        case .end: "the end of the template"
+        }
+    }
+}
+
+/// Operators and punctuation.
+enum Symbol: String, Sendable, CaseIterable {
+    case floorDivide = "//"
+    case power = "**"
+    case equal = "=="
+    case notEqual = "!="
+    case greaterOrEqual = ">="
+    case lessOrEqual = "<="
+    case add = "+"
+    case subtract = "-"
+    case divide = "/"
+    case multiply = "*"
+    case remainder = "%"
+    case tilde = "~"
+    case openBracket = "["
+    case closeBracket = "]"
+    case openParenthesis = "("
+    case closeParenthesis = ")"
+    case openBrace = "{"
+    case closeBrace = "}"
+    case greater = ">"
+    case less = "<"
+    case assign = "="
+    case dot = "."
+    case colon = ":"
+    case pipe = "|"
+    case comma = ","
+    case semicolon = ";"
+
+    /// The symbol that closes what this one opens.
+    var closing: Symbol? {
+        switch self {
+        case .openBracket: .closeBracket
+        case .openParenthesis: .closeParenthesis
+        case .openBrace: .closeBrace
+        default: nil
+        }
+    }
+
+    var isClosing: Bool { self == .closeBracket || self == .closeParenthesis || self == .closeBrace }
+}

@@ -1,0 +1,74 @@
+public import ArgumentParser
+import Engine
+public import Kernels
+import ModelFiles
+import Models
+
+/// Which model, and on what it runs.
+struct ModelOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            """
+            A model folder, or org/name[@revision] in the Hugging Face cache. (default: the storyteller that ships \
+            with Nibble)
+            """, valueName: "dir"))
+    var model: String?
+
+    @Option(help: "Where to run: auto or cpu.")
+    var device: Device = .auto
+
+    @Option(
+        help: ArgumentHelp(
+            "CPU threads. (default: NIBBLE_THREADS, else the physical cores available to this process)",
+            valueName: "n"))
+    var threads: Int?
+
+    @Option(help: "What enters quantized layers: full precision, or NVFP4 as Blackwell computes (W4A4).")
+    var activations: ActivationPrecision = .full
+
+    func validate() throws {
+        if let threads, !CPUBackend.threadCounts.contains(threads) {
+            throw ValidationError(
+                "--threads: expected \(CPUBackend.threadCounts.lowerBound) to "
+                    + "\(CPUBackend.threadCounts.upperBound), found \(threads)")
+        }
+    }
+
+    /// The folder of the model.
+    func folder() throws -> String {
+        guard let model else { return try ShippedModel.folder() }
+        return try ModelLocation.resolve(model, environment: ProcessSettings.environment)
+    }
+
+    /// The backend that the options and the environment ask for.
+    func backend() throws -> CPUBackend {
+        try CPUBackend(
+            threadCount: threads ?? ProcessSettings.threadCount().value, activationPrecision: activations,
+            instructionSet: ProcessSettings.instructionSet().value)
+    }
+
+    /// Loads the model, with a progress bar, and says what was loaded.
+    func load() throws -> TextModel<CPUBackend> {
+        let folder = try folder()
+        let backend = try backend()
+        let clock = ContinuousClock()
+        let start = clock.now
+        var bar = ProgressBar("Loading", unit: "layers")
+        let model = try TextModel(Checkpoint(path: folder), backend: backend) { bar.show($0, of: $1) }
+        bar.finish()
+        StandardError.print(
+            """
+            nibble \(Nibble.version): \(model.transformer.specification.architecture) from \(folder), loaded in \
+            \((clock.now - start).formattedSeconds); cpu \(backend.instructionSet.rawValue), \
+            \(backend.threadCount) threads, \(activations.rawValue) activations
+            """)
+        return model
+    }
+}
+
+/// Where a model runs.
+enum Device: String, ExpressibleByArgument, CaseIterable {
+    case auto, cpu
+}
+
+extension ActivationPrecision: ExpressibleByArgument {}
