@@ -1,18 +1,4 @@
 extension CPUBackend {
-    /// Routes each row by its logits `[T, E]` and adds the weighted outputs of its experts to `output`.
-    ///
-    /// - Throws: ``KernelError`` if sizes disagree.
-    public func routeToExperts(
-        _ layer: CPUFeedForward, routing: Routing, logits: CPUActivations, input: CPUActivations, rowCount: Int,
-        addingTo output: CPUActivations
-    ) throws(KernelError) {
-        try require(input, rowCount: rowCount)
-        try require(output, rowCount: rowCount)
-        try assignExperts(routing, logits: logits, rowCount: rowCount, expertCount: layer.expertCount)
-        try runExperts(
-            layer, assignments: assignments, weightPlacement: routing.weightPlacement, input: input, addingTo: output)
-    }
-
     /// Chooses the experts of each row by its logits `[T, E]` and groups the rows by expert in ``assignments``.
     ///
     /// - Throws: ``KernelError`` if sizes disagree.
