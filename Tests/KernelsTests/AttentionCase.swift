@@ -1,3 +1,5 @@
+import TestSupport
+
 @testable import Kernels
 
 /// An attention layer with random sequences, run by the backend in steps.
@@ -22,7 +24,7 @@ struct AttentionCase {
 
     /// The outputs of all sequences when every step takes up to `stepSize` rows of each.
     func outputs(stepSize: Int = .max, on backend: CPUBackend) throws -> [[[Float]]] {
-        let attention = try attention.onBackend(backend)
+        let attention = try attention.mapVectors(backend.makeVector)
         let longest = sequences.map(\.count).max() ?? 0
         let caches = try sequences.map { _ in try backend.makeKeyValueCache(layers: [attention], capacity: longest) }
         var outputs = sequences.map { _ in [[Float]]() }
@@ -59,24 +61,6 @@ struct AttentionCase {
         try backend.attend(projected, attention: attention, layer: 0, sequences: parts, into: output)
         let values = try backend.read(output, rowCount: rows.count)
         return stride(from: 0, to: values.count, by: size).map { Array(values[$0..<$0 + size]) }
-    }
-}
-
-extension Attention<[Float]> {
-    /// The same layer with the backend's vectors.
-    func onBackend(_ backend: CPUBackend) throws -> Attention<CPUVector> {
-        let norm: HeadNorm<CPUVector> =
-            switch headNorm {
-            case .none: .none
-            case .weightedBeforeRotation(let query, let key, let epsilon):
-                .weightedBeforeRotation(
-                    query: try backend.makeVector(query), key: try backend.makeVector(key), epsilon: epsilon)
-            case .unweightedAfterRotation(let epsilon): .unweightedAfterRotation(epsilon: epsilon)
-            }
-        return Attention<CPUVector>(
-            queryHeadCount: queryHeadCount, keyValueHeadCount: keyValueHeadCount, headSize: headSize, scale: scale,
-            rotary: rotary, headNorm: norm, mask: mask, temperature: temperature,
-            sinks: try sinks.map { try backend.makeVector($0) })
     }
 }
 

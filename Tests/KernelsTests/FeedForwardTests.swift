@@ -1,4 +1,5 @@
 import FP4
+import TestSupport
 import Testing
 
 @testable import Kernels

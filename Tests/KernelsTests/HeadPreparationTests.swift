@@ -9,14 +9,12 @@ struct HeadPreparationTests {
         RotaryEmbedding(inverseFrequencies: frequencies, pairing: .halfSplit),
         RotaryEmbedding(inverseFrequencies: frequencies, pairing: .halfSplit, magnitude: 1.3465736),
     ]
-    private static var norms: [HeadNorm<[Float]>] {
-        [
-            .none,
-            .weightedBeforeRotation(
-                query: (0..<16).map { 0.5 + Float($0) / 16 }, key: (0..<16).map { 1.5 - Float($0) / 16 }, epsilon: 1e-6),
-            .unweightedAfterRotation(epsilon: 1e-2),
-        ]
-    }
+    private static let norms: [HeadNorm<[Float]>] = [
+        .none,
+        .weightedBeforeRotation(
+            query: (0..<16).map { 0.5 + Float($0) / 16 }, key: (0..<16).map { 1.5 - Float($0) / 16 }, epsilon: 1e-6),
+        .unweightedAfterRotation(epsilon: 1e-2),
+    ]
 
     @Test("normalizes and rotates in the documented order", arguments: rotations.indices, norms.indices)
     func order(rotation: Int, norm: Int) throws {
@@ -40,7 +38,7 @@ struct HeadPreparationTests {
         var test = AttentionCase(headSize: headSize, lengths: [5])
         test.attention.rotary = RotaryEmbedding(
             inverseFrequencies: (0..<headSize / 2).map { 1 / Float($0 + 1) }, pairing: pairing)
-        for instructionSet in InstructionSet.allCases where instructionSet.isAvailable {
+        for instructionSet in InstructionSet.available {
             try expectPrepared(test, firstPosition: 0, instructionSet: instructionSet)
         }
     }
@@ -83,7 +81,7 @@ struct HeadPreparationTests {
         _ test: AttentionCase, firstPosition: Int, instructionSet: InstructionSet? = nil
     ) throws {
         let backend = try CPUBackend(threadCount: 2, instructionSet: instructionSet)
-        let attention = try test.attention.onBackend(backend)
+        let attention = try test.attention.mapVectors(backend.makeVector)
         let cache = try backend.makeKeyValueCache(layers: [attention], capacity: 100)
         let rows = test.sequences[0]
         let projected = try backend.makeActivations(rows)

@@ -18,7 +18,7 @@ struct KeyValueCacheTests {
     }
 
     private func layer(_ mask: AttentionMask = .causal) throws -> Attention<CPUVector> {
-        try AttentionCase(mask: mask, lengths: []).attention.onBackend(backend)
+        try AttentionCase(mask: mask, lengths: []).attention.mapVectors(backend.makeVector)
     }
 
     @Test("refuses positions beyond its capacity")

@@ -1,4 +1,5 @@
 import FP4
+import TestSupport
 import Testing
 
 @testable import Kernels
@@ -77,7 +78,8 @@ struct LinearTests {
                     let output = try CPUActivations(rowCount: rowCount, columnCount: 19)
                     try backend.apply(linear, to: input, rowCount: rowCount, accumulating: false, into: output)
                     #expect(
-                        try error(backend.read(output, rowCount: rowCount), product(inputs, test, rowCount: rowCount)) <= 1)
+                        try error(backend.read(output, rowCount: rowCount), product(inputs, test, rowCount: rowCount))
+                            <= 1)
                 }
             }
         }

@@ -1,5 +1,6 @@
 import Kernels
 import Synchronization
+import TestSupport
 
 /// A random matrix as a checkpoint holds it, and what it means.
 struct MatrixCase {

@@ -1,3 +1,5 @@
+import TestSupport
+
 import Testing
 
 @testable import Kernels
@@ -5,7 +7,7 @@ import Testing
 struct NormalizationTests {
     @Test(
         "divides by the root mean square", arguments: [1, 3, 8, 31, 32, 64, 100, 256, 2880],
-        InstructionSet.allCases.filter(\.isAvailable))
+        InstructionSet.available)
     func values(columnCount: Int, instructionSet: InstructionSet) throws {
         let backend = try CPUBackend(threadCount: 2, instructionSet: instructionSet)
         var random = SeededRandom(seed: UInt64(columnCount))

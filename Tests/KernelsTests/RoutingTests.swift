@@ -1,3 +1,5 @@
+import TestSupport
+
 import Testing
 
 @testable import Kernels
@@ -70,6 +72,38 @@ struct RoutingTests {
         let selection = try choose(logits, topK: 3, score: score)
         #expect(selection.experts == [1, 3, 0, 0, 1, 2, 3, 1, 0, 0, 1, 2])
         #expect(selection.weights[2].isNaN)
+    }
+
+    @Test(
+        "adds the weighted outputs of the chosen experts", arguments: scores, [Routing.WeightPlacement.input, .output])
+    func experts(score: Routing.Score, placement: Routing.WeightPlacement) throws {
+        var random = SeededRandom(seed: 5)
+        // Every expert is down * silu(gate * x) * (up * x) of single numbers.
+        let factors = (0..<5).map { _ in
+            (0..<3).map { _ in MatrixCase(.float32, rowCount: 1, columnCount: 1, random: &random) }
+        }
+        let backend = try CPUBackend(threadCount: 2)
+        let layer = try backend.makeFeedForward(
+            factors.map { ExpertWeights(gate: $0[0].matrix, up: $0[1].matrix, down: $0[2].matrix) },
+            activation: .swiglu)
+        let rows = (0..<40).map { _ in random.floats(1, scale: 3) }
+        let logits = (0..<40).map { _ in random.floats(5, scale: 4) }
+        let output = try backend.makeActivations(rows)
+        try backend.routeToExperts(
+            layer, routing: Routing(topK: 2, score: score, weightPlacement: placement),
+            logits: try backend.makeActivations(logits), input: try backend.makeActivations(rows), rowCount: 40,
+            addingTo: output)
+
+        let expected = zip(rows, logits).map { row, logits in
+            self.expected(logits, topK: 2, score: score).reduce(Double(row[0])) { sum, choice in
+                let factor = factors[Int(choice.expert)].map { $0.values[0] }
+                let x = Double(row[0]) * (placement == .input ? choice.weight : 1)
+                let gate = factor[0] * x
+                let result = factor[2] * gate / (1 + exp(-gate)) * factor[1] * x
+                return sum + result * (placement == .output ? choice.weight : 1)
+            }
+        }
+        #expect(largestDifference(try backend.read(output, rowCount: 40), expected) < 1e-5)
     }
 
     @Test("refuses more experts for a token than there are", arguments: [0, -1, 5, .max])

@@ -25,9 +25,11 @@ extension CPUBackend {
             packed.append(
                 try pack(part, shape: shape, into: memory, offset: 0, blockStride: shape.blockBytes))
         }
-        return CPULinear(parts: packed, biases: try bias.map { values throws(KernelError) in
-            try padded(values, for: shapes)
-        })
+        return CPULinear(
+            parts: packed,
+            biases: try bias.map { values throws(KernelError) in
+                try padded(values, for: shapes)
+            })
     }
 
     /// Packs one matrix, and checks that its inputs can be quantized if they are to be.

@@ -48,7 +48,8 @@ extension CPUBackend {
             gate: gate, up: up, down: down,
             biases: try expert.biases.map { biases throws(KernelError) in
                 (
-                    gate: try FloatBuffer(paddingToBlocks: biases.gate), up: try FloatBuffer(paddingToBlocks: biases.up),
+                    gate: try FloatBuffer(paddingToBlocks: biases.gate),
+                    up: try FloatBuffer(paddingToBlocks: biases.up),
                     down: try FloatBuffer(paddingToBlocks: biases.down)
                 )
             })

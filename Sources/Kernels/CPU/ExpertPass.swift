@@ -39,7 +39,8 @@ struct ExpertPass {
         let hidden = InputArea(
             memory: memory + 4 * count * hiddenStride, stride: intermediateStride, rows: inputRows + 2 * count)
         gateInputs = backend.makeInputs(
-            step, from: input, weighted: weightsInput, area: gate) { layer.experts[$0].gate }
+            step, from: input, weighted: weightsInput, area: gate
+        ) { layer.experts[$0].gate }
         upInputs =
             layer.experts.allSatisfy { backend.inputKind(of: $0.gate) == backend.inputKind(of: $0.up) }
             ? gateInputs

@@ -20,7 +20,9 @@ extension PackedMatrix {
         let failedBlock = Atomic<Int>(-1)
         pool.run(shape.blockCount) { block in
             let target = memory.base + offset + block * blockStride
-            let isPacked = withUnsafePointer(to: source) { nibble_pack_block($0, block * PackedShape.blockRows, target) }
+            let isPacked = withUnsafePointer(to: source) {
+                nibble_pack_block($0, block * PackedShape.blockRows, target)
+            }
             if !isPacked { failedBlock.store(block, ordering: .relaxed) }
         }
         matrix.discard()
@@ -28,7 +30,8 @@ extension PackedMatrix {
         guard failed < 0 else {
             let first = failed * PackedShape.blockRows
             throw KernelError(
-                "\(matrix.name): a block scale in rows \(first) to \(first + shape.rowCount(ofBlock: failed) - 1) is NaN")
+                "\(matrix.name): a block scale in rows \(first) to \(first + shape.rowCount(ofBlock: failed) - 1) is NaN"
+            )
         }
     }
 }
