@@ -3,6 +3,8 @@
 #include <string.h>
 #pragma clang attribute push(__attribute__((target("avx512f,avx2,fma"))), apply_to = function)
 #define WIDTH 16
+#define TILE_ROWS 6
+#define TILE_PANELS 2
 #define KERNELS nibble_vector_kernels_avx512
 #include "vector_body.inc"
 #pragma clang attribute pop

@@ -20,7 +20,7 @@ public struct Generator<B: Backend> {
     ) throws -> GenerationResult {
         let limit = try tokenLimit(of: request)
         var sampler = try Sampler(request.sampling, prompt: request.prompt)
-        var sequence = try PromptedSequence(model.transformer, capacity: request.prompt.count + limit)
+        let sequence = try PromptedSequence(model.transformer, capacity: request.prompt.count + limit)
         var text = TextStream(model.tokenizer, stops: request.stops)
         var result = GenerationResult()
 

@@ -2,7 +2,7 @@ import Kernels
 import Models
 
 /// One sequence on a model: its cache, and how far it has come.
-struct PromptedSequence<B: Backend> {
+final class PromptedSequence<B: Backend> {
     private let transformer: Transformer<B>
     private let cache: B.KeyValueCache
     private var position = 0
@@ -15,7 +15,7 @@ struct PromptedSequence<B: Backend> {
     }
 
     /// Appends tokens, in chunks of at most the transformer's row count, and returns the logits after the last, `[V]`.
-    mutating func append(_ tokens: [Int]) throws -> [Float] {
+    func append(_ tokens: [Int]) throws -> [Float] {
         stepCount += 1
         var logits: [Float] = []
         try forEachChunk(tokens) { chunk, isLast in
@@ -25,12 +25,12 @@ struct PromptedSequence<B: Backend> {
     }
 
     /// Appends tokens and hands over the logits after each of them, `[count, V]` for each chunk.
-    mutating func append(_ tokens: [Int], onLogits: ([Float]) throws -> Void) throws {
+    func append(_ tokens: [Int], onLogits: ([Float]) throws -> Void) throws {
         stepCount += 1
         try forEachChunk(tokens) { chunk, _ in try onLogits(step(chunk, logitRows: Array(chunk.indices))) }
     }
 
-    private mutating func forEachChunk(_ tokens: [Int], _ body: ([Int32], Bool) throws -> Void) throws {
+    private func forEachChunk(_ tokens: [Int], _ body: ([Int32], Bool) throws -> Void) throws {
         for start in stride(from: 0, to: tokens.count, by: transformer.maximumRowCount) {
             let end = min(start + transformer.maximumRowCount, tokens.count)
             let chunk = tokens[start..<end].map { Int32($0) }

@@ -1,3 +1,5 @@
+import Models
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
@@ -30,7 +32,8 @@ public struct Sampler {
         penalizeRepetition(&logits)
         let best = Self.indexOfMaximum(logits)
         guard let best, logits[best].isFinite else {
-            throw EngineError(.invalidLogits, "the model's logits are not finite numbers; the checkpoint may be damaged")
+            throw EngineError(
+                .invalidLogits, "the model's logits are not finite numbers; the checkpoint may be damaged")
         }
         let token = options.temperature == 0 ? best : draw(logits, maximum: Double(logits[best]))
         if options.repetitionPenalty != 1 { seen.insert(token) }
@@ -101,22 +104,5 @@ public struct Sampler {
         }
         // Rounding can leave a remainder; the best token always is a candidate.
         return candidates.last?.token ?? 0
-    }
-}
-
-/// A small random number generator with a 64-bit state.
-///
-/// Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators" (2014).
-struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -1,4 +1,4 @@
-public import Kernels
+import Models
 
 extension TextModel {
     /// Runs tokens as one sequence and hands over the logits after each of them, chunk by chunk.
@@ -16,7 +16,7 @@ extension TextModel {
                 .invalidPrompt,
                 "token \(unknown) is outside the model's vocabulary of \(specification.vocabularySize)")
         }
-        var sequence = try PromptedSequence(transformer, capacity: tokens.count)
+        let sequence = try PromptedSequence(transformer, capacity: tokens.count)
         try sequence.append(tokens, onLogits: onLogits)
     }
 }

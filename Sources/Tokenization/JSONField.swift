@@ -2,6 +2,9 @@ internal import ModelFiles
 
 /// A value of `tokenizer.json` with its place, for errors that name it.
 struct JSONField {
+    /// The number of steps in a `Sequence`, so that a small file cannot ask for endless work.
+    private static let maximumStepCount = 64
+
     let value: JSON
     /// The path from the root: `model.merges`.
     let path: String
@@ -55,7 +58,12 @@ struct JSONField {
     func flattened(by key: String) throws(ModelFileError) -> [JSONField] {
         guard try type() == "Sequence" else { return [self] }
         var result: [JSONField] = []
-        for element in try member(key).elements() { result += try element.flattened(by: key) }
+        for element in try member(key).elements() {
+            result += try element.flattened(by: key)
+            guard result.count <= Self.maximumStepCount else {
+                throw error(.unsupported, "found more than the \(Self.maximumStepCount) steps that are supported")
+            }
+        }
         return result
     }
 

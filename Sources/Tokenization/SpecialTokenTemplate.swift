@@ -2,6 +2,8 @@ internal import ModelFiles
 
 /// The special tokens that the post-processor puts around a text.
 struct SpecialTokenTemplate: Sendable {
+    private static let maximumTokenCount = 256
+
     private(set) var beginTokenIDs: [Int] = []
     private(set) var endTokenIDs: [Int] = []
 
@@ -38,6 +40,10 @@ struct SpecialTokenTemplate: Sendable {
                         throw id.error(.malformed, "the id \(tokenID) belongs to no token")
                     }
                     if textCount == 0 { before.append(tokenID) } else { after.append(tokenID) }
+                    guard before.count + after.count <= Self.maximumTokenCount else {
+                        throw template.error(
+                            .unsupported, "found more than the \(Self.maximumTokenCount) tokens that are supported")
+                    }
                 }
             }
         }

@@ -24,7 +24,9 @@ public struct StreamDecoder: Sendable {
         return text
     }
 
-    /// The rest: U+FFFD if the text ends inside a character, nothing otherwise. The decoder starts anew.
+    /// The rest of the text, after which the decoder starts anew.
+    ///
+    /// It is U+FFFD if the text ends inside a character, and empty otherwise.
     public mutating func finish() -> String {
         defer { pending.removeAll() }
         return String(decoding: pending, as: UTF8.self)

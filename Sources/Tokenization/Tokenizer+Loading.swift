@@ -34,7 +34,7 @@ extension Tokenizer {
     ///
     /// - Throws: ``ModelFileError``, also if the file cannot be read, is longer than `JSONLimits` allows or is not JSON.
     public init(contentsOfFile path: String) throws(ModelFileError) {
-        let bytes = try Self.read(path)
+        let bytes = try Self.contents(ofFile: path)
         let result = bytes.withUnsafeBytes { bytes in
             Result { () throws(JSONError) in try JSON(parsing: bytes) }
         }
@@ -44,7 +44,8 @@ extension Tokenizer {
         }
     }
 
-    private static func read(_ path: String) throws(ModelFileError) -> [UInt8] {
+    /// The bytes of a file.
+    static func contents(ofFile path: String) throws(ModelFileError) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw inaccessible(path) }
         defer { close(descriptor) }

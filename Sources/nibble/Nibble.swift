@@ -13,9 +13,9 @@ struct Nibble: AsyncParsableCommand {
             """,
         version: version,
         groupedSubcommands: [
-            CommandGroup(name: "Run a model:", subcommands: [Generate.self, Logits.self, PerplexityCommand.self]),
-            CommandGroup(name: "Look at and convert checkpoints:", subcommands: [Inspect.self, Quantize.self]),
-            CommandGroup(name: "Look at this machine:", subcommands: [EnvironmentCommand.self]),
+            CommandGroup(name: "Run a model", subcommands: [Generate.self, Logits.self, PerplexityCommand.self]),
+            CommandGroup(name: "Look at and convert checkpoints", subcommands: [Inspect.self, Quantize.self]),
+            CommandGroup(name: "Look at this machine", subcommands: [EnvironmentCommand.self, Bench.self]),
         ]
     )
 }

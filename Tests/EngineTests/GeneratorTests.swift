@@ -1,7 +1,9 @@
 import Kernels
 import ModelFiles
+import Models
 import TestSupport
 import Testing
+import Tokenization
 
 @testable import Engine
 
@@ -48,7 +50,9 @@ import Testing
         #expect(result.tokens == greedy)
     }
 
-    @Test("prompts that the model cannot take are refused", arguments: [[], [-1], [576], [Int](repeating: 1, count: 4096)])
+    @Test(
+        "prompts that the model cannot take are refused",
+        arguments: [[], [-1], [576], [Int](repeating: 1, count: 4096)])
     func invalidPrompts(_ tokens: [Int]) {
         #expect(throws: EngineError.self) {
             try Generator(model).generate(GenerationRequest(prompt: tokens, maximumTokenCount: 4))

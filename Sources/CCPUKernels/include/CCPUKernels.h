@@ -1,3 +1,5 @@
 #pragma once
 #include "cpu_features.h"
+#include "matrix.h"
 #include "vector.h"
+#include "stream.h"

@@ -14,10 +14,11 @@ typedef struct {
 
 /// Operations on float32 rows, compiled for one instruction set. Counts are in values; rows need no alignment.
 typedef struct {
-    /// `c[m, n] += a[m, k] · b[k, n]`, all row-major with the given row strides; n is a multiple of 16.
+    /// `c[m, n] += a[m, k] · b[k, n]`: a and c are row-major with the given row strides; b lies in panels `[k, 16]` of
+    /// 16 columns each, from one to the next `b_stride` values.
     void (*multiply_add)(
-        size_t m, size_t n, size_t k, const float *a, size_t a_stride, const float *b, size_t b_stride, float *c,
-        size_t c_stride);
+        size_t m, size_t panel_count, size_t k, const float *a, size_t a_stride, const float *b, size_t b_stride,
+        float *c, size_t c_stride);
 
     /// Takes a block of scores into a row's softmax: the scores become `exp(score - maximum)`, the state and the output
     /// row, a sum of values weighted by the earlier ones, become relative to the new maximum (Milakov and Gimelshein

@@ -6,8 +6,9 @@ import CCPUKernels
     import Darwin
 #endif
 
-/// Computes the tasks of an attention operation: softmax block by block, so that scratch memory is bounded (Milakov and
-/// Gimelshein 2018; FlashAttention, Dao et al. 2022).
+/// Computes the tasks of an attention operation, the softmax block by block, so that scratch memory is bounded.
+///
+/// Source: online softmax, Milakov and Gimelshein 2018; FlashAttention, Dao et al. 2022.
 struct AttentionKernel {
     let projected: CPUActivations
     let output: CPUActivations
@@ -103,14 +104,16 @@ struct AttentionKernel {
         _ keys: UnsafeMutablePointer<Float>, start: Int, _ task: AttentionTask, queries: UnsafeMutablePointer<Float>,
         scores: UnsafeMutablePointer<Float>, sums: Sums
     ) {
-        let blockSize = KeyValueLayer.blockSize
+        let (blockSize, panelSize) = (KeyValueLayer.blockSize, KeyValueLayer.panelSize)
         let rowCount = task.rows.count * shape.groupSize
         let first = max(task.keys.lowerBound - start, 0)
         let end = min(task.keys.upperBound - start, blockSize)
+        let panels = first / panelSize..<(end - 1) / panelSize + 1
         scores.update(repeating: 0, count: rowCount * blockSize)
         vectors.multiply_add(
-            rowCount, (end + 15) / 16 * 16, shape.headSize, queries, shape.paddedHeadSize, keys, blockSize, scores,
-            blockSize)
+            rowCount, panels.count, shape.headSize, queries, shape.paddedHeadSize,
+            keys + panels.lowerBound * shape.headSize * panelSize, shape.headSize * panelSize,
+            scores + panels.lowerBound * panelSize, blockSize)
         for index in 0..<rowCount {
             let position = task.firstPosition + index / shape.groupSize
             let row = scores + index * blockSize
@@ -126,8 +129,8 @@ struct AttentionKernel {
             (row + max(first, visibleEnd)).update(repeating: 0, count: end - max(first, visibleEnd))
         }
         vectors.multiply_add(
-            rowCount, shape.paddedHeadSize, end - first, scores + first, blockSize,
-            keys + shape.blockValuesOffset + first * shape.paddedHeadSize, shape.paddedHeadSize, sums.values,
+            rowCount, shape.paddedHeadSize / panelSize, end - first, scores + first, blockSize,
+            keys + shape.blockValuesOffset + first * panelSize, blockSize * panelSize, sums.values,
             shape.paddedHeadSize)
     }
 

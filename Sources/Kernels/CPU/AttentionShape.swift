@@ -7,8 +7,10 @@ struct AttentionShape: Equatable {
 
     /// The number of query heads that share a key head.
     var groupSize: Int { queryHeadCount / keyValueHeadCount }
-    /// The head size in whole vector registers.
-    var paddedHeadSize: Int { (headSize + 15) / 16 * 16 }
+    /// The head size in whole panels.
+    var paddedHeadSize: Int {
+        (headSize + KeyValueLayer.panelSize - 1) / KeyValueLayer.panelSize * KeyValueLayer.panelSize
+    }
     /// The values that one head takes in a block of the cache: keys and then values.
     var blockHeadSize: Int { KeyValueLayer.blockSize * (headSize + paddedHeadSize) }
     /// Where a head's values begin, after its keys.

@@ -99,9 +99,15 @@ private struct HeadPreparation {
 
         let (block, place) = step.position.quotientAndRemainder(dividingBy: KeyValueLayer.blockSize)
         guard let block = step.blocks[block] else { return }
-        let keys = block + head * shape.blockHeadSize
-        for element in 0..<shape.headSize { keys[element * KeyValueLayer.blockSize + place] = key[element] }
-        (keys + shape.blockValuesOffset + place * shape.paddedHeadSize).update(from: value, count: shape.headSize)
+        let panelSize = KeyValueLayer.panelSize
+        let (panel, column) = place.quotientAndRemainder(dividingBy: panelSize)
+        let keys = block + head * shape.blockHeadSize + panel * shape.headSize * panelSize + column
+        for element in 0..<shape.headSize { keys[element * panelSize] = key[element] }
+        let values = block + head * shape.blockHeadSize + shape.blockValuesOffset + place * panelSize
+        for start in stride(from: 0, to: shape.headSize, by: panelSize) {
+            (values + start * KeyValueLayer.blockSize)
+                .update(from: value + start, count: min(panelSize, shape.headSize - start))
+        }
     }
 
     private var queryNorm: CPUVector? {

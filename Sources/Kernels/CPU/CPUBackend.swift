@@ -3,7 +3,7 @@ import CCPUKernels
 /// Runs models on the processor's cores, with activations and the key-value cache in float32.
 ///
 /// Results do not depend on the number of threads. Not safe for use by several threads at the same time.
-public final class CPUBackend {
+public final class CPUBackend: Backend {
     /// The threads that share the work of an operation.
     let pool: ThreadPool
     /// The precision of the activations that enter quantized linear layers.
@@ -12,6 +12,8 @@ public final class CPUBackend {
     public let instructionSet: InstructionSet
     /// The row operations for these instructions.
     let vectors: nibble_vector_kernels
+    /// The matrix products for these instructions.
+    let kernels: nibble_matrix_kernels
 
     // Of the current operation, kept for their memory.
     var stepRows: [StepRow] = []
@@ -21,6 +23,7 @@ public final class CPUBackend {
     var attentionPartials = GrowingBuffer()
     var expertSelection = ExpertSelection()
     var assignments = ExpertAssignments()
+    var scratch = MatrixScratch()
 
     /// Starts the threads of a backend.
     ///
@@ -33,7 +36,7 @@ public final class CPUBackend {
         threadCount: Int? = nil, activationPrecision: ActivationPrecision = .full,
         instructionSet: InstructionSet? = nil
     ) throws(KernelError) {
-        pool = try ThreadPool(threadCount: threadCount ?? ProcessorCount.system.physical)
+        pool = try ThreadPool(threadCount: threadCount ?? Self.defaultThreadCount)
         self.activationPrecision = activationPrecision
         self.instructionSet = instructionSet ?? .best
         guard self.instructionSet.isAvailable else {
@@ -41,6 +44,7 @@ public final class CPUBackend {
                 "this processor has no \(self.instructionSet.rawValue), only \(InstructionSet.best.rawValue)")
         }
         vectors = self.instructionSet.vectorKernels
+        kernels = self.instructionSet.matrixKernels
     }
 
     /// The number of threads that share the work of an operation.

@@ -11,12 +11,15 @@ final class FloatBuffer {
     /// The number of values.
     let count: Int
 
+    /// More than any machine has, and far from overflow.
+    private static let maximumCount = 1 << 40
+
     /// Allocates `[rowCount, columnCount]` values.
     ///
     /// - Throws: ``KernelError`` if a count is negative, or there is not that much memory.
     init(rowCount: Int, columnCount: Int) throws(KernelError) {
         let (count, overflowed) = rowCount.multipliedReportingOverflow(by: columnCount)
-        guard rowCount >= 0, columnCount >= 0, !overflowed, count <= Int.max / 8 else {
+        guard rowCount >= 0, columnCount >= 0, !overflowed, count <= Self.maximumCount else {
             throw KernelError("cannot allocate a float32 buffer [\(rowCount), \(columnCount)]")
         }
         let byteCount = max(count, 1) * MemoryLayout<Float>.size

@@ -14,6 +14,9 @@ public enum InstructionSet: String, CaseIterable, Sendable {
     /// The most capable one that this processor has.
     public static var best: InstructionSet { [.avx512, .avx2, .neon].first { $0.isAvailable } ?? .plain }
 
+    /// Those that this processor has.
+    public static var available: [InstructionSet] { allCases.filter(\.isAvailable) }
+
     /// Whether this processor has it.
     public var isAvailable: Bool { nibble_cpu_features() & requiredFeatures == requiredFeatures }
 

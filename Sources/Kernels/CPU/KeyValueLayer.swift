@@ -1,15 +1,17 @@
 /// The keys and values of one sequence in one layer, in blocks of positions that are allocated as they are filled.
 ///
-/// A block holds for each head its keys `[headSize, blockSize]`, transposed so that the scores of neighbouring
-/// positions are computed side by side, and then its values `[blockSize, paddedHeadSize]`. Blocks that the mask hides
-/// from all later queries are used again.
+/// A block holds for each head its keys, in panels of 16 positions `[headSize, 16]` so that the scores of neighbouring
+/// positions are computed side by side, and then its values, in panels of 16 elements `[blockSize, 16]`. Both are read
+/// from front to back. Blocks that the mask hides from all later queries are used again.
 final class KeyValueLayer {
     /// The number of positions in a block.
     static let blockSize = 64
+    /// The number of columns in a panel of a matrix product.
+    static let panelSize = 16
 
     /// The attention whose keys and values these are.
     let shape: AttentionShape
-    /// The blocks by position; nil if not yet filled, or dropped. Stays where it is.
+    /// The blocks by position, which stay where they are; nil if not yet filled, or dropped.
     let blocks: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>
     /// The number of positions held or dropped.
     private(set) var count = 0

@@ -6,11 +6,4 @@ struct StepRow {
     let position: Int
     /// The blocks of the sequence's cache in the current layer.
     let blocks: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>
-
-    /// One row of a sequence.
-    init(row: Int, position: Int, blocks: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>) {
-        self.row = row
-        self.position = position
-        self.blocks = blocks
-    }
 }

@@ -1,5 +1,10 @@
 /// Finds the folder of a model that a user names.
 public enum ModelLocation {
+    /// The folder of the cache of Hugging Face's tools, or nil if the environment does not tell.
+    public static func cacheFolder(environment: [String: String]) -> String? {
+        HubRepository.cacheFolder(environment: environment)
+    }
+
     /// The folder of a model: the path of one, or `ORGANISATION/NAME[@REVISION]` in the cache of Hugging Face's tools.
     ///
     /// The network is never used. The cache is where `huggingface_hub` looks for it: `$HF_HUB_CACHE`, else

@@ -77,6 +77,17 @@ public struct QuantizationConfig: Sendable, Equatable {
         notes = differences(from: embedded)
     }
 
+    /// Reads the `quantization_config` of a `config.json` that stands alone.
+    ///
+    /// - Throws: ``ModelFileError`` with code `unsupported` for any other quantization than those of ``Algorithm``.
+    public init(config: ConfigObject) throws(ModelFileError) {
+        guard let embedded = try Self.embeddedConfig(of: config) else {
+            self = .none
+            return
+        }
+        self = try QuantizationConfig(embedded: embedded)
+    }
+
     /// Whether the lists say that the module of this name is not quantized.
     public func excludes(_ module: String) -> Bool { excludedModules.contains { $0.matches(module) } }
 

@@ -36,6 +36,15 @@ package struct OutputFile: ~Copyable {
         if !isFinished { unlink(path) }
     }
 
+    /// Writes a whole new text file.
+    package static func write(_ text: String, creating path: String) throws(ModelFileError) {
+        var file = try OutputFile(creating: path)
+        try Array(text.utf8).withUnsafeBufferPointer { (bytes) throws(ModelFileError) in
+            try file.write(UnsafeRawBufferPointer(bytes))
+        }
+        try file.finish()
+    }
+
     /// Appends bytes.
     ///
     /// - Throws: ``ModelFileError`` with code `inaccessible` if they cannot be written, as when the disk is full.

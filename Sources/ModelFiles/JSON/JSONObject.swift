@@ -6,9 +6,12 @@ public struct JSONObject: Sendable {
     /// A key with its value.
     public typealias Element = (key: String, value: JSON)
 
+    /// Up to this many members a linear search is faster than a table.
+    private static let linearCount = 8
+
     private var members: [Element] = []
     /// Finds members by key once there are many.
-    private var table = JSONKeyTable()
+    private var table: JSONKeyTable?
 
     /// An object without members.
     public init() {}
@@ -23,8 +26,7 @@ public struct JSONObject: Sendable {
                 updateValue(newValue, forKey: key)
             } else if let position = position(of: key) {
                 members.remove(at: position)
-                table = JSONKeyTable()
-                extendTable()
+                table = members.count > Self.linearCount ? JSONKeyTable(of: members) : nil
             }
         }
     }
@@ -32,13 +34,18 @@ public struct JSONObject: Sendable {
     /// Sets the value of a key, appending the key if it is new, and returns the value it had.
     @discardableResult
     public mutating func updateValue(_ value: JSON, forKey key: String) -> JSON? {
-        if let position = position(of: key) {
+        let slot = table?.slot(of: key, in: members)
+        if let position = position(of: key, slot: slot) {
             let previous = members[position].value
             members[position].value = value
             return previous
         }
         members.append((key, value))
-        extendTable()
+        if let slot {
+            table?.enterLast(of: members, in: slot)
+        } else if members.count > Self.linearCount {
+            table = JSONKeyTable(of: members)
+        }
         return nil
     }
 
@@ -46,14 +53,12 @@ public struct JSONObject: Sendable {
     public var keys: [String] { members.map(\.key) }
 
     private func position(of key: String) -> Int? {
-        guard members.count > JSONKeyTable.smallestCount else {
-            return members.firstIndex { $0.key.hasSameBytes(as: key) }
-        }
-        return table.position(of: key, in: members)
+        position(of: key, slot: table?.slot(of: key, in: members))
     }
 
-    private mutating func extendTable() {
-        if members.count > JSONKeyTable.smallestCount { table.extend(to: members) }
+    private func position(of key: String, slot: Int?) -> Int? {
+        if let slot { return table?.position(in: slot) }
+        return members.firstIndex { $0.key.hasSameBytes(as: key) }
     }
 }
 

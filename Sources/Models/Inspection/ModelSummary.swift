@@ -13,7 +13,7 @@ public struct ModelSummary {
         self.checkpoint = checkpoint
         specification = try ModelSpecification(config: checkpoint.config)
         quantization = try QuantizationConfig(folder: checkpoint.folder)
-        volume = try ReadVolume(specification, TensorReader(checkpoint: checkpoint))
+        volume = try ReadVolume(specification, checkpoint: checkpoint)
     }
 
     /// The summary as an object.

@@ -7,7 +7,7 @@ public import ModelFiles
 /// loading needs little more memory than the checkpoint.
 public struct ModelLoader<B: Backend> {
     private let backend: B
-    private let reader: TensorReader
+    private let source: any WeightSource
     private let onProgress: (_ loadedLayerCount: Int, _ layerCount: Int) -> Void
 
     /// - Parameters:
@@ -19,7 +19,19 @@ public struct ModelLoader<B: Backend> {
     ) {
         self.backend = backend
         self.onProgress = onProgress
-        reader = TensorReader(checkpoint: checkpoint)
+        source = TensorReader(checkpoint: checkpoint)
+    }
+
+    /// - Parameters:
+    ///   - weights: weights without a checkpoint.
+    ///   - backend: where they go.
+    ///   - onProgress: called after each layer.
+    public init(
+        synthetic weights: SyntheticWeights, backend: B, onProgress: @escaping (Int, Int) -> Void = { _, _ in }
+    ) {
+        self.backend = backend
+        self.onProgress = onProgress
+        source = weights
     }
 
     /// Loads the weights that a specification names.
@@ -50,7 +62,10 @@ public struct ModelLoader<B: Backend> {
     }
 
     private func load(_ attention: Attention<String>) throws -> Attention<B.Vector> {
-        var loaded = try attention.mapVectors { try vector($0, count: attention.headSize) }
+        // All small weights of an attention have the size of a head, but for the sinks.
+        var attentionWithoutSinks = attention
+        attentionWithoutSinks.sinks = nil
+        var loaded = try attentionWithoutSinks.mapVectors { try vector($0, count: attention.headSize) }
         loaded.sinks = try attention.sinks.map { try vector($0, count: attention.queryHeadCount) }
         return loaded
     }
@@ -62,22 +77,22 @@ public struct ModelLoader<B: Backend> {
         case .mixture(let router, let routing, let experts, let shared):
             .mixture(
                 router: try linear([router]), routing: routing,
-                experts: try backend.makeFeedForward(reader.experts(experts), activation: experts.activation),
+                experts: try backend.makeFeedForward(source.experts(experts), activation: experts.activation),
                 shared: try shared.map(load))
         }
     }
 
     private func load(_ expert: ExpertSpecification) throws -> B.FeedForward {
-        try backend.makeFeedForward([reader.expert(expert)], activation: expert.activation)
+        try backend.makeFeedForward([source.expert(expert)], activation: expert.activation)
     }
 
     private func linear(_ parts: [LinearSpecification]) throws -> B.Linear {
         var biases: [Float] = []
-        for part in parts { biases += try reader.bias(part) ?? [] }
-        return try backend.makeLinear(parts.map(reader.matrix), bias: biases.isEmpty ? nil : biases)
+        for part in parts { biases += try source.bias(part) ?? [] }
+        return try backend.makeLinear(parts.map(source.matrix), bias: biases.isEmpty ? nil : biases)
     }
 
     private func vector(_ name: String, count: Int) throws -> B.Vector {
-        try backend.makeVector(reader.vector(name, count: count))
+        try backend.makeVector(source.vector(name, count: count))
     }
 }

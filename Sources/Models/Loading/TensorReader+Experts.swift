@@ -20,22 +20,7 @@ extension TensorReader {
         let isFused =
             checkpoint.hasTensor(named: name + ".gate_up_proj")
             || checkpoint.hasTensor(named: name + ".gate_up_proj_blocks")
-        guard isFused else {
-            var weights: [ExpertWeights] = []
-            for index in 0..<experts.count { weights.append(try expert(experts.expert(index))) }
-            return weights
-        }
-        return try fusedExperts(experts)
-    }
-
-    /// The weights of a dense layer, a shared expert, or an expert with modules of its own.
-    func expert(_ expert: ExpertSpecification) throws -> ExpertWeights {
-        var biases: ExpertWeights.Biases?
-        if let gate = try bias(expert.gate), let up = try bias(expert.up), let down = try bias(expert.down) {
-            biases = ExpertWeights.Biases(gate: gate, up: up, down: down)
-        }
-        return ExpertWeights(
-            gate: try matrix(expert.gate), up: try matrix(expert.up), down: try matrix(expert.down), biases: biases)
+        return isFused ? try fusedExperts(experts) : try separateExperts(experts)
     }
 
     private func fusedExperts(_ experts: ExpertsSpecification) throws -> [ExpertWeights] {

@@ -1,12 +1,20 @@
 import FP4
+import Kernels
 import ModelFiles
 
 /// Reads the weights that a specification names out of a checkpoint, whatever published layout it has.
 ///
 /// A module is quantized if its packed tensors are there; the lists in the configuration are not asked, as published
 /// lists are incomplete. `TensorReader+Linear` and `TensorReader+Experts` hold the layouts.
-struct TensorReader {
+struct TensorReader: WeightSource {
     let checkpoint: Checkpoint
+
+    func byteCount(of linear: LinearSpecification) throws -> Int { try matrix(linear).byteCount }
+
+    func byteCount(ofOneOf experts: ExpertsSpecification) throws -> Int {
+        guard let expert = try self.experts(experts).first else { return 0 }
+        return expert.gate.byteCount + expert.up.byteCount + expert.down.byteCount
+    }
 
     /// A tensor with the given shape.
     func tensor(_ name: String, shape: [Int]) throws -> TensorView {

@@ -9,7 +9,10 @@ struct AddedTokens: Sendable {
     }
 
     /// Which tokens a search looks for.
-    enum Pass: CaseIterable { case beforeNormalization, afterNormalization }
+    enum Pass { case beforeNormalization, afterNormalization }
+
+    /// The size of all contents; it bounds the memory of the search.
+    private static let maximumByteCount = 1 << 21
 
     private(set) var tokens: [AddedToken] = []
     private var indexOfID: [Int: Int] = [:]
@@ -21,9 +24,14 @@ struct AddedTokens: Sendable {
     /// Reads `added_tokens`, which may be absent.
     init(_ field: JSONField?, normalizer: Normalizer) throws(ModelFileError) {
         guard let field else { return }
+        var byteCount = 0
         for element in try field.elements() {
             let token = try AddedToken(element)
             let content = Array(token.content.utf8)
+            byteCount += content.count
+            guard byteCount <= Self.maximumByteCount else {
+                throw field.error(.unsupported, "found texts of more than the \(Self.maximumByteCount) bytes supported")
+            }
             let index = tokens.count
             if let other = indexOfID.updateValue(index, forKey: token.id) {
                 let contents = "\(tokens[other].content.quotedForMessage) and \(token.content.quotedForMessage)"
@@ -72,6 +80,8 @@ struct AddedTokens: Sendable {
                     end = end <= strippedEnd ? strippedEnd : Self.whitespaceEnd(after: end, in: text)
                     strippedEnd = end
                 }
+                // A token whose text the token before has taken as white space is left out.
+                guard start < end else { continue }
                 if sectionStart < start { sections.append(.text(sectionStart..<start)) }
                 sections.append(.token(id: token.id))
                 sectionStart = end
@@ -100,7 +110,7 @@ struct AddedTokens: Sendable {
     private static func whitespaceStart(
         before end: Int, from lowest: Int, in text: UnsafeBufferPointer<UInt8>
     ) -> Int {
-        var start = end
+        var start = max(end, lowest)
         while start > lowest {
             let previous = text.scalarStart(before: start)
             guard isWhitespace(text.scalar(at: previous).value) else { break }

@@ -17,9 +17,12 @@ enum CharacterProperty {
     /// `\s`: White_Space.
     static let whitespace = ScalarSet { $0.properties.isWhitespace }
 
-    /// `\w`: letters, marks, decimal digits and connector punctuation, as Oniguruma defines it.
+    /// `[\w]`: letters, marks, decimal digits and connector punctuation, as Oniguruma defines it.
     static let word = ScalarSet { $0.properties.isAlphabetic }
         .union(category("M")).union(category("Nd")).union(category("Pc"))
+
+    /// `\w` outside brackets, where Oniguruma adds the superscript digits and the fractions of Latin-1.
+    static let wordOutsideBrackets = word.union(ScalarSet([0xB2...0xB3, 0xB9...0xB9, 0xBC...0xBE]))
 
     /// Letters that have an upper and a lower case.
     static let cased = category("Lu").union(category("Ll")).union(category("Lt"))

@@ -8,25 +8,25 @@ extension PatternParser {
         advance()
         let isNegated = consume("^")
         var intersection: ScalarSet?
-        var union = ScalarSet()
+        var members: [ClosedRange<UInt32>] = []
         var isEmpty = true
         while !consume("]") {
             guard peek() != nil else {
                 throw PatternError(message: "'[' without ']'", position: start, isUnsupported: false)
             }
             if consume("&&") {
-                intersection = intersection?.intersection(union) ?? union
-                union = ScalarSet()
+                intersection = intersection?.intersection(ScalarSet(members)) ?? ScalarSet(members)
+                members.removeAll()
             } else {
-                union = union.union(try parseMember())
+                members += try parseMember().ranges
             }
             isEmpty = false
         }
         guard !isEmpty else {
             throw PatternError(message: "empty set; write \\] for a bracket", position: start, isUnsupported: false)
         }
-        let members = try foldingCase(intersection?.intersection(union) ?? union)
-        return isNegated ? members.complement : members
+        let set = try foldingCase(intersection?.intersection(ScalarSet(members)) ?? ScalarSet(members))
+        return isNegated ? set.complement : set
     }
 
     private mutating func parseMember() throws(PatternError) -> ScalarSet {
@@ -48,13 +48,13 @@ extension PatternParser {
 
     private mutating func parseSingle() throws(PatternError) -> ScalarSet {
         guard let next = peek() else { throw error("unexpected end of the pattern") }
-        if next == "\\" { return try parseEscape(foldsCase: false) }
+        if next == "\\" { return try parseEscape(isInBracket: true) }
         advance()
         return ScalarSet(scalar: next)
     }
 
     /// An escape that stands for one scalar of a set.
-    mutating func parseEscape(foldsCase: Bool = true) throws(PatternError) -> ScalarSet {
+    mutating func parseEscape(isInBracket: Bool = false) throws(PatternError) -> ScalarSet {
         let start = position
         advance()
         guard let next = peek() else { throw error("unexpected end of the pattern after '\\'") }
@@ -64,18 +64,19 @@ extension PatternParser {
         case "S": return CharacterProperty.whitespace.complement
         case "d": return CharacterProperty.category("Nd")
         case "D": return CharacterProperty.category("Nd").complement
-        case "w": return CharacterProperty.word
-        case "W": return CharacterProperty.word.complement
+        case "w", "W":
+            let set = isInBracket ? CharacterProperty.word : CharacterProperty.wordOutsideBrackets
+            return next == "W" ? set.complement : set
         case "p", "P":
             let property = try parseProperty()
-            let set = foldsCase ? try foldingCase(property) : property
+            let set = isInBracket ? property : try foldingCase(property)
             return next == "P" ? set.complement : set
         default:
             guard let scalar = try parseCharacterEscape(next) else {
                 throw PatternError(
                     message: "unknown escape \\\(next)", position: start, isUnsupported: next.isASCII)
             }
-            return foldsCase ? try foldingCase(ScalarSet(scalar: scalar)) : ScalarSet(scalar: scalar)
+            return isInBracket ? ScalarSet(scalar: scalar) : try foldingCase(ScalarSet(scalar: scalar))
         }
     }
 

@@ -21,7 +21,7 @@ struct PatternProgram: Sendable {
     }
 
     static let maximumInstructionCount = 20_000
-    static let maximumSetCount = 256
+    static let maximumSetCount = 64
 
     private(set) var instructions: [Instruction] = []
     private(set) var sets = ScalarSetTable()

@@ -69,9 +69,7 @@ extension JSONField {
     }
 
     fileprivate func compile(literal: String) throws(ModelFileError) -> PatternProgram {
-        // As in `tokenizers`, the empty string matches nowhere.
-        let syntax: PatternSyntax = literal.isEmpty ? .set(ScalarSet()) : PatternSyntax(literal: literal)
-        return try compiling { () throws(PatternError) in try PatternProgram(syntax) }
+        try compiling { () throws(PatternError) in try PatternProgram(PatternSyntax(literal: literal)) }
     }
 
     private func compiling(

@@ -1,8 +1,10 @@
 import ArgumentParser
+import Benchmarking
 import ChatTemplates
 import Engine
 import Kernels
 import ModelFiles
+import Tokenization
 
 struct Generate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

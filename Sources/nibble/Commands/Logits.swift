@@ -1,6 +1,7 @@
 import ArgumentParser
 import Engine
 import ModelFiles
+import Models
 
 struct Logits: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

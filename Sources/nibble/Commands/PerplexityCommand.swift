@@ -1,6 +1,9 @@
 import ArgumentParser
+import Benchmarking
 import Engine
 import ModelFiles
+import Models
+import Tokenization
 
 struct PerplexityCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -23,8 +26,8 @@ struct PerplexityCommand: AsyncParsableCommand {
     var outputFormat: OutputFormat = .text
 
     func run() async throws {
-        let bytes = try MappedFile(path: text)
-        guard let contents = String(validating: bytes.bytes, as: UTF8.self) else {
+        let file = try MappedFile(path: text)
+        guard let contents = file.withBytes({ String(validating: $0, as: UTF8.self) }) else {
             throw ModelFileError(.malformed, file: text, "not valid UTF-8")
         }
         let model = try modelOptions.load()

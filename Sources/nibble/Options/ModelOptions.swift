@@ -1,7 +1,8 @@
-import ArgumentParser
+public import ArgumentParser
 import Engine
-import Kernels
+public import Kernels
 import ModelFiles
+import Models
 
 /// Which model, and on what it runs.
 struct ModelOptions: ParsableArguments {
@@ -39,12 +40,17 @@ struct ModelOptions: ParsableArguments {
         return try ModelLocation.resolve(model, environment: ProcessSettings.environment)
     }
 
+    /// The backend that the options and the environment ask for.
+    func backend() throws -> CPUBackend {
+        try CPUBackend(
+            threadCount: threads ?? ProcessSettings.threadCount().value, activationPrecision: activations,
+            instructionSet: ProcessSettings.instructionSet().value)
+    }
+
     /// Loads the model, with a progress bar, and says what was loaded.
     func load() throws -> TextModel<CPUBackend> {
         let folder = try folder()
-        let backend = try CPUBackend(
-            threadCount: threads ?? ProcessSettings.threadCount().value, activationPrecision: activations,
-            instructionSet: ProcessSettings.instructionSet().value)
+        let backend = try backend()
         let clock = ContinuousClock()
         let start = clock.now
         var bar = ProgressBar("Loading", unit: "layers")

@@ -1,3 +1,5 @@
+import Benchmarking
+
 extension Duration {
     /// The duration in seconds.
     var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
@@ -13,21 +15,6 @@ extension Duration {
         let whole = Int(seconds)
         let remainder = whole % 60
         return "\(whole / 60 < 10 ? "0" : "")\(whole / 60):\(remainder < 10 ? "0" : "")\(remainder)"
-    }
-}
-
-extension Double {
-    /// The number with a fixed count of decimals.
-    func formatted(decimals: Int) -> String {
-        guard isFinite, magnitude < 1e12 else { return "\(self)" }
-        var scale = 1
-        for _ in 0..<decimals { scale *= 10 }
-        let scaled = Int((magnitude * Double(scale)).rounded())
-        let sign = self < 0 && scaled > 0 ? "-" : ""
-        guard decimals > 0 else { return "\(sign)\(scaled)" }
-        let fraction = String(scaled % scale)
-        let padding = String(repeating: "0", count: decimals - fraction.count)
-        return "\(sign)\(scaled / scale).\(padding)\(fraction)"
     }
 }
 

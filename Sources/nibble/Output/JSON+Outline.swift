@@ -6,13 +6,14 @@ extension JSON {
         guard case .object(let members) = self else { return indent + scalarText(key: "") + "\n" }
         return members.reduce(into: "") { text, member in
             let (key, value) = member
-            let title = indent + key.replacing("_", with: " ") + ":"
+            let title = indent + (key.contains(where: \.isUppercase) ? key : key.replacing("_", with: " ")) + ":"
             switch value {
             case .object: text += title + "\n" + value.outline(indent: indent + "  ")
             case .array(let elements):
                 text += title + (elements.isEmpty ? " none\n" : "\n")
                 for element in elements { text += indent + "  " + element.scalarText(key: "") + "\n" }
-            default: text += title + " " + value.scalarText(key: indent.isEmpty || key == "bytes" ? key : "bytes") + "\n"
+            default:
+                text += title + " " + value.scalarText(key: indent.isEmpty || key == "bytes" ? key : "bytes") + "\n"
             }
         }
     }

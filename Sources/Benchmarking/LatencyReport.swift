@@ -1,0 +1,96 @@
+public import ModelFiles
+public import Models
+
+/// The figures of a latency benchmark, as a table and as JSON.
+public struct LatencyReport {
+    private let benchmark: LatencyBenchmark
+    private let prefill: Statistics
+    private let step: Statistics
+    private let volume: ReadVolume
+    private let readBandwidth: Double
+    private let peakResidentByteCount: Int?
+
+    /// - Parameters:
+    ///   - benchmark: what was run.
+    ///   - result: what was measured.
+    ///   - volume: the bytes that a token reads.
+    ///   - readBandwidth: the ceiling measured in the same run, in bytes per second.
+    ///   - peakResidentByteCount: the process's largest resident memory, where it is known.
+    public init(
+        benchmark: LatencyBenchmark, result: LatencyBenchmark.Result, volume: ReadVolume, readBandwidth: Double,
+        peakResidentByteCount: Int?
+    ) {
+        self.benchmark = benchmark
+        prefill = Statistics(result.prefillSeconds)
+        step = Statistics(result.stepSeconds)
+        self.volume = volume
+        self.readBandwidth = readBandwidth
+        self.peakResidentByteCount = peakResidentByteCount
+    }
+
+    /// The bytes that a step at batch 1 reads, with keys and values of the mean context.
+    private var bytesPerToken: Int {
+        volume.weights + volume.cachePerPosition * (benchmark.inputLength + benchmark.outputLength / 2)
+    }
+
+    private var prefillRate: Double {
+        Double(benchmark.batchSize * benchmark.inputLength) / prefill.median
+    }
+    private var decodeRate: Double { Double(benchmark.batchSize) / step.median }
+
+    /// The rate at which a step reads weights and cache; at larger batches it is unknown which experts are hit.
+    private var reachedBandwidth: Double? {
+        benchmark.batchSize == 1 ? Double(bytesPerToken) / step.median : nil
+    }
+
+    /// The report as lines.
+    public var text: String {
+        var rows: [(String, String)] = [
+            ("TTFT (ms)", distribution(prefill)),
+            ("TPOT (ms)", distribution(step)),
+            ("Prefill (tokens/s)", format(prefillRate, 1)),
+            ("Decode (tokens/s)", format(decodeRate, 1)),
+            ("Bytes read per token (MB)", format(Double(bytesPerToken) / 1e6, 1)),
+            ("Read bandwidth of this machine (GB/s)", format(readBandwidth / 1e9, 1)),
+        ]
+        if let reachedBandwidth {
+            rows.append(("Read bandwidth reached (GB/s)", format(reachedBandwidth / 1e9, 1)))
+            rows.append(("Share of the bandwidth (%)", format(100 * reachedBandwidth / readBandwidth, 1)))
+        }
+        if let peakResidentByteCount {
+            rows.append(("Peak resident memory (MB)", format(Double(peakResidentByteCount) / 1e6, 1)))
+        }
+        let width = rows.map(\.0.count).max() ?? 0
+        return rows.map { name, value in
+            name + ":" + String(repeating: " ", count: width - name.count + 1) + value + "\n"
+        }.joined()
+    }
+
+    /// The report as an object; times in milliseconds, rates per second.
+    public var json: JSONObject {
+        [
+            "input_len": .integer(benchmark.inputLength), "output_len": .integer(benchmark.outputLength),
+            "batch_size": .integer(benchmark.batchSize), "num_iters": .integer(benchmark.iterationCount),
+            "ttft_ms": distributionJSON(prefill), "tpot_ms": distributionJSON(step),
+            "prefill_tokens_per_s": .number(prefillRate), "decode_tokens_per_s": .number(decodeRate),
+            "bytes_read_per_token": .integer(bytesPerToken), "read_bandwidth_gb_per_s": .number(readBandwidth / 1e9),
+            "reached_bandwidth_gb_per_s": reachedBandwidth.map { .number($0 / 1e9) } ?? .null,
+            "share_of_bandwidth": reachedBandwidth.map { .number($0 / readBandwidth) } ?? .null,
+            "peak_resident_bytes": peakResidentByteCount.map { .integer($0) } ?? .null,
+        ]
+    }
+
+    private func distribution(_ statistics: Statistics) -> String {
+        "mean \(format(1e3 * statistics.mean, 3))  median \(format(1e3 * statistics.median, 3))  "
+            + "p99 \(format(1e3 * statistics.percentile(99), 3))"
+    }
+
+    private func distributionJSON(_ statistics: Statistics) -> JSON {
+        .object([
+            "mean": .number(1e3 * statistics.mean), "median": .number(1e3 * statistics.median),
+            "p99": .number(1e3 * statistics.percentile(99)),
+        ])
+    }
+
+    private func format(_ value: Double, _ decimals: Int) -> String { value.formatted(decimals: decimals) }
+}

@@ -1,0 +1,23 @@
+public import Kernels
+
+/// The rate at which a CPU backend's threads read memory: the ceiling of decoding.
+public enum ReadBandwidth {
+    /// Reads a buffer several times with all threads and takes the fastest pass.
+    ///
+    /// - Parameters:
+    ///   - backend: whose threads read.
+    ///   - byteCount: the size of the buffer, far beyond the caches.
+    /// - Returns: bytes per second.
+    public static func measure(_ backend: CPUBackend, byteCount: Int = 1 << 30, passCount: Int = 5) -> Double {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 4096)
+        defer { buffer.deallocate() }
+        buffer.initializeMemory(as: UInt8.self, repeating: 1)
+        let clock = ContinuousClock()
+        let durations = (0..<passCount).map { _ in
+            clock.measure { backend.readThrough(UnsafeRawBufferPointer(buffer)) }
+        }
+        let fastest = durations.min() ?? .seconds(1)
+        let seconds = Double(fastest.components.seconds) + Double(fastest.components.attoseconds) * 1e-18
+        return Double(byteCount) / seconds
+    }
+}

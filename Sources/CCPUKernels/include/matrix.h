@@ -1,0 +1,119 @@
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+/// How a packed matrix stores its elements; docs/kernels.md draws the layouts.
+typedef enum : int32_t {
+    /// E2M1 codes with a scale for 16 columns.
+    NIBBLE_NVFP4,
+    /// E2M1 codes with a power of two for 32 columns.
+    NIBBLE_MXFP4,
+    NIBBLE_BFLOAT16,
+    NIBBLE_FLOAT16,
+    NIBBLE_FLOAT32,
+} nibble_format;
+
+enum {
+    /// Rows of a matrix that are interleaved into one block; missing ones are zero.
+    NIBBLE_BLOCK_ROWS = 16,
+    /// Columns of a panel, at most: 16 KiB, half of the smallest first-level cache.
+    NIBBLE_PANEL_DEPTH = 256,
+};
+
+/// The bytes of a block of 16 rows; `columns` is a multiple of the format's columns per scale, and below 2^40.
+size_t nibble_block_bytes(nibble_format format, size_t columns);
+
+/// A matrix as it lies in a checkpoint: entry (row, column) at `base + row * row_stride + column * column_stride`.
+typedef struct {
+    nibble_format format;
+    size_t rows;
+    size_t columns;
+    /// Elements, or for packed formats bytes of two codes, the even column in the low nibble.
+    const uint8_t *elements;
+    ptrdiff_t element_row_stride;
+    ptrdiff_t element_column_stride;
+    /// E4M3 (NVFP4) or E8M0 (MXFP4) block scales; unused by the other formats.
+    const uint8_t *_Nullable scales;
+    ptrdiff_t scale_row_stride;
+    ptrdiff_t scale_column_stride;
+} nibble_matrix_source;
+
+/// Packs rows `first_row ..< first_row + 16`, as far as they exist, into a block aligned to 64 bytes.
+///
+/// Returns false, with the block in part written, if a block scale is NaN.
+bool nibble_pack_block(const nibble_matrix_source *source, size_t first_row, uint8_t *block);
+
+/// Writes one of a block's rows, without the matrix's global scale.
+void nibble_read_row(nibble_format format, const uint8_t *block, size_t columns, size_t row, float *output);
+
+/// What lies between the two products of a gated feed-forward layer.
+typedef struct {
+    /// The global scales of the gate and up projections.
+    float gate_scale, up_scale;
+    /// Biases of the matrices' rows, padded to whole blocks.
+    const float *_Nullable gate_bias;
+    const float *_Nullable up_bias;
+    /// Whether it is `(clamp(u) + 1) * min(g, limit) * sigmoid(alpha * g)`, otherwise `u * g * sigmoid(g)`.
+    bool clamped;
+    float alpha, limit;
+} nibble_gate;
+
+/// Products of blocks of 16 matrix rows with rows of activations, compiled for one instruction set.
+///
+/// All of them write or add to `sums`, `[activation rows, 16]`, without the global scale. Columns are as in
+/// ``nibble_block_bytes``; activations need no alignment, `sums`, panels and tiles are aligned to 64 bytes.
+typedef struct {
+    /// Rows from which decoding a panel for all of them beats decoding blocks for a few rows at a time.
+    size_t panel_threshold;
+
+    /// Splits activations into 8-bit digits, 64 bytes for 16 columns; null if this set has no use for them.
+    void (*_Nullable split_row)(const float *row, size_t columns, uint8_t *digits);
+
+    /// `sums = block · row` for the packed formats and one row of digits, rounded once per 16 columns.
+    void (*_Nullable multiply_split_row)(
+        nibble_format format, const uint8_t *block, size_t columns, const uint8_t *digits, float *sums);
+
+    /// `sums = block · rows`, decoding the block once for every few rows.
+    void (*multiply_rows)(
+        nibble_format format, const uint8_t *block, size_t columns, const float *const _Nonnull *_Nonnull rows,
+        size_t row_count, float *sums);
+
+    /// Decodes columns `first ..< first + count` of a block to float32, `[count, 16]`; `first` is a multiple of 128.
+    void (*decode_panel)(nibble_format format, const uint8_t *block, size_t first, size_t count, float *panel);
+
+    /// Copies columns `first ..< first + depth` of rows to tiles of a few rows, `[depth, rows of the tile]` each.
+    void (*pack_tiles)(
+        const float *const _Nonnull *_Nonnull rows, size_t row_count, size_t first, size_t depth, float *tiles);
+
+    /// `sums += panel · tiles` for the tiles of `row_count` rows.
+    void (*multiply_panel)(const float *panel, size_t depth, const float *tiles, size_t row_count, float *sums);
+
+    /// `output = factor * (scale * sums + bias)`, or `+=`, for `count` columns from `column` of each output row.
+    void (*store)(
+        const float *sums, size_t row_count, float scale, const float *_Nullable bias, const float *_Nullable factors,
+        bool accumulating, float *const _Nonnull *_Nonnull outputs, size_t column, size_t count);
+
+    /// Writes the gated activation of two products for `count` columns from `column` of each output row.
+    void (*store_gated)(
+        const float *gate_sums, const float *up_sums, size_t row_count, const nibble_gate *gate,
+        float *const _Nonnull *_Nonnull outputs, size_t column, size_t count);
+} nibble_matrix_kernels;
+
+/// What every processor of this architecture can run; the oracle of the others.
+const nibble_matrix_kernels *nibble_matrix_kernels_plain(void);
+
+#if defined(__x86_64__)
+/// Needs AVX2, FMA and F16C.
+const nibble_matrix_kernels *nibble_matrix_kernels_avx2(void);
+
+/// Needs AVX-512 F, BW, VL and DQ, and `multiply_split_row` VNNI besides.
+const nibble_matrix_kernels *nibble_matrix_kernels_avx512(void);
+#elif defined(__aarch64__)
+/// Needs NEON.
+const nibble_matrix_kernels *nibble_matrix_kernels_neon(void);
+#endif
+
+#pragma clang assume_nonnull end

@@ -1,0 +1,176 @@
+#if defined(__x86_64__)
+#include <immintrin.h>
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#pragma clang diagnostic ignored "-Wpsabi" // vectors are only passed to functions that are inlined
+#define WIDTH 16
+#include "lanes.inc"
+#include "matrix_layout.h"
+#include "matrix_split.inc"
+
+// Two registers as one vector of 16 rows.
+INLINE lanes joined(__m256 low, __m256 high) {
+    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+
+// The high 16 bits of 8 rows' E2M1 values in columns i and i + 2 (low halves), i + 4 and i + 6 (high halves), as pairs.
+typedef struct {
+    __m256i low, high;
+} value_pairs;
+
+// The upper half of a float32 is one of 16 patterns: two table look-ups for its bytes, which are then interleaved.
+INLINE value_pairs look_up(__m256i codes) {
+    const __m256i upper = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+        0, 0x3f, 0x3f, 0x3f, 0x40, 0x40, 0x40, 0x40, 0, (char)0xbf, (char)0xbf, (char)0xbf, (char)0xc0, (char)0xc0,
+        (char)0xc0, (char)0xc0));
+    const __m256i lower = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+        0, 0, (char)0x80, (char)0xc0, 0, 0x40, (char)0x80, (char)0xc0, 0, 0, (char)0x80, (char)0xc0, 0, 0x40,
+        (char)0x80, (char)0xc0));
+    codes = _mm256_and_si256(codes, _mm256_set1_epi8(15));
+    __m256i high = _mm256_shuffle_epi8(upper, codes), low = _mm256_shuffle_epi8(lower, codes);
+    return (value_pairs){_mm256_unpacklo_epi8(low, high), _mm256_unpackhi_epi8(low, high)};
+}
+
+INLINE __m256 even_half(__m256i pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); }
+
+INLINE __m256 odd_half(__m256i pairs) {
+    return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int32_t)0xffff0000)));
+}
+
+INLINE void decode_line(const uint8_t *line, lanes columns[LINE_COLUMNS]) {
+    // Puts a row's first two bytes, then its last two, beside those of the next row, so that interleaving keeps rows in
+    // their lanes.
+    const __m256i by_row =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+    __m256i first = _mm256_shuffle_epi8(_mm256_load_si256((const __m256i *)line), by_row);
+    __m256i second = _mm256_shuffle_epi8(_mm256_load_si256((const __m256i *)(line + 32)), by_row);
+    for (int odd = 0; odd < 2; odd++) {
+        value_pairs a = look_up(odd ? _mm256_srli_epi16(first, 4) : first);
+        value_pairs b = look_up(odd ? _mm256_srli_epi16(second, 4) : second);
+        columns[odd] = joined(even_half(a.low), even_half(b.low));
+        columns[2 + odd] = joined(odd_half(a.low), odd_half(b.low));
+        columns[4 + odd] = joined(even_half(a.high), even_half(b.high));
+        columns[6 + odd] = joined(odd_half(a.high), odd_half(b.high));
+    }
+}
+
+INLINE lanes half_lanes(const uint8_t *line) {
+    return joined(
+        _mm256_cvtph_ps(_mm_load_si128((const __m128i *)line)),
+        _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(line + 16))));
+}
+
+// MARK: One row of digits
+
+// Makes the compiler compute both values here, before the loads that follow: it would load all digits first, which are
+// more than there are registers.
+#define IN_ORDER(a, b) __asm__ volatile("" : "+x"(a), "+x"(b) : : "memory")
+
+INLINE __m256i broadcast(const void *four_bytes) {
+    int32_t value;
+    memcpy(&value, four_bytes, 4);
+    return _mm256_set1_epi32(value);
+}
+
+// The integers 2 * weight + 12 of 16 rows and 16 columns, for the product of unsigned with signed bytes; a digit block's
+// offset takes the 12 off again. Each register has 8 rows, and 4 columns of each: for each line the even, then the odd.
+INLINE void byte_weights(const uint8_t *lines, __m256i weights[2][4]) {
+    const __m256i table = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+    const __m256i nibble = _mm256_set1_epi8(15);
+    for (int line = 0; line < 2; line++) {
+        for (int half = 0; half < 2; half++) {
+            __m256i codes = _mm256_load_si256((const __m256i *)(lines + line * LINE_BYTES + half * 32));
+            weights[half][2 * line] = _mm256_shuffle_epi8(table, _mm256_and_si256(codes, nibble));
+            weights[half][2 * line + 1] =
+                _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(codes, 4), nibble));
+        }
+    }
+}
+
+// The products of 16 rows' weights with one place's digits, summed over every other pair of columns: at most
+// 4 * 2 * 24 * 128 = 24576.
+INLINE void place_sums(const __m256i weights[2][4], const int8_t digits[16], __m256i sums[2]) {
+    __m256i x = broadcast(digits);
+    sums[0] = _mm256_maddubs_epi16(weights[0][0], x);
+    sums[1] = _mm256_maddubs_epi16(weights[1][0], x);
+    for (int i = 1; i < 4; i++) {
+        x = broadcast(digits + 4 * i);
+        sums[0] = _mm256_add_epi16(sums[0], _mm256_maddubs_epi16(weights[0][i], x));
+        sums[1] = _mm256_add_epi16(sums[1], _mm256_maddubs_epi16(weights[1][i], x));
+    }
+    IN_ORDER(sums[0], sums[1]);
+}
+
+// Twice the sums of weight * integer, below 2^31, of 16 rows and 16 columns.
+INLINE void digit_products(const uint8_t *lines, const digit_block *x, __m256i products[2]) {
+    __m256i weights[2][4];
+    byte_weights(lines, weights);
+    products[0] = products[1] = broadcast(&x->offset);
+    for (int place = 0; place < DIGITS; place++) {
+        const __m256i value = _mm256_set1_epi16(digit_values[place]);
+        __m256i sums[2];
+        place_sums(weights, x->digits[place], sums);
+        for (int half = 0; half < 2; half++) {
+            products[half] = _mm256_add_epi32(products[half], _mm256_madd_epi16(sums[half], value));
+        }
+    }
+}
+
+// NVFP4's without their bias.
+INLINE __m256 eight_scales(nibble_format format, const uint8_t *scales) {
+    __m256i exponents = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)scales));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(exponents, format == NIBBLE_NVFP4 ? 20 : 23));
+}
+
+INLINE void multiply_digits(
+    nibble_format format, const uint8_t *block, size_t columns, const digit_block *digits, float *output) {
+    const int parts = format == NIBBLE_NVFP4 ? 1 : 2; // of 16 columns, under one scale
+    __m256 sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+    const digit_block *end = digits + columns / 16;
+    while (digits < end) {
+        const uint8_t *scales = block;
+        block += LINE_BYTES;
+        for (int group = 0; group < SCALED_GROUPS && digits < end; group++) {
+            __m256 group_sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+            for (int part = 0; part < parts; part++) {
+                PREFETCH(block);
+                PREFETCH(block + LINE_BYTES);
+                __m256i products[2];
+                digit_products(block, digits, products);
+                __m256 scale = _mm256_castsi256_ps(broadcast(&digits->scale));
+                for (int half = 0; half < 2; half++) {
+                    group_sums[half] =
+                        _mm256_fmadd_ps(_mm256_cvtepi32_ps(products[half]), scale, group_sums[half]);
+                }
+                block += 2 * LINE_BYTES;
+                digits++;
+            }
+            for (int half = 0; half < 2; half++) {
+                sums[half] = _mm256_fmadd_ps(group_sums[half], eight_scales(format, scales + 8 * half), sums[half]);
+            }
+            scales += NIBBLE_BLOCK_ROWS;
+        }
+    }
+    const __m256 factor = _mm256_set1_ps(digit_sum_factor(format));
+    _mm256_store_ps(output, _mm256_mul_ps(sums[0], factor));
+    _mm256_store_ps(output + 8, _mm256_mul_ps(sums[1], factor));
+}
+
+static void multiply_split_row(
+    nibble_format format, const uint8_t *block, size_t columns, const uint8_t *digits, float *sums) {
+    if (format == NIBBLE_NVFP4) {
+        multiply_digits(NIBBLE_NVFP4, block, columns, (const digit_block *)digits, sums);
+    } else {
+        multiply_digits(NIBBLE_MXFP4, block, columns, (const digit_block *)digits, sums);
+    }
+}
+
+#define DECODED(weights) __asm__ volatile("" : : "r"(weights) : "memory")
+#define SPLIT_ROW
+#define KERNELS nibble_matrix_kernels_avx2
+#define FEW_ROWS 4
+#define TILE_ROWS 6
+#define PANEL_THRESHOLD 5
+#include "matrix_body.inc"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,98 @@
+#if defined(__x86_64__)
+#include <immintrin.h>
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"))), \
+                             apply_to = function)
+#define WIDTH 16
+#include "lanes.inc"
+#include "matrix_layout.h"
+#include "matrix_split.inc"
+
+// A register is a line; column p of its rows is in nibble p, and a permutation looks 16 nibbles up at once.
+INLINE void decode_line(const uint8_t *line, lanes columns[LINE_COLUMNS]) {
+    const __m512 values =
+        _mm512_setr_ps(0, 0.5f, 1, 1.5f, 2, 3, 4, 6, 0, -0.5f, -1, -1.5f, -2, -3, -4, -6);
+    __m512i codes = _mm512_load_si512(line);
+    for (int column = 0; column < LINE_COLUMNS; column++) {
+        columns[column] = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 4 * column), values);
+    }
+}
+
+INLINE lanes half_lanes(const uint8_t *line) { return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)line)); }
+
+// MARK: One row of digits
+
+#define WITH_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")))
+
+WITH_VNNI INLINE __m512i broadcast(const void *four_bytes) {
+    int32_t value;
+    memcpy(&value, four_bytes, 4);
+    return _mm512_set1_epi32(value);
+}
+
+// For 16 rows and 16 columns, the sum of the products of weights and one place's digits.
+WITH_VNNI INLINE __m512i place_sums(const __m512i weights[4], const int8_t digits[16]) {
+    __m512i sums = _mm512_setzero_si512();
+    for (int i = 0; i < 4; i++) sums = _mm512_dpbusd_epi32(sums, weights[i], broadcast(digits + 4 * i));
+    return sums;
+}
+
+// For 16 rows and 16 columns, twice the sum of weight * integer, which is below 2^31.
+WITH_VNNI INLINE __m512i digit_products(const uint8_t *lines, const digit_block *x) {
+    // 2 * weight + 12, for the product of unsigned with signed bytes; x->offset takes the 12 off again.
+    const __m512i table =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+    const __m512i nibble = _mm512_set1_epi8(15);
+    __m512i weights[4];
+    for (int line = 0; line < 2; line++) {
+        __m512i codes = _mm512_load_si512(lines + line * LINE_BYTES);
+        weights[2 * line] = _mm512_shuffle_epi8(table, _mm512_and_si512(codes, nibble));
+        weights[2 * line + 1] = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(codes, 4), nibble));
+    }
+    __m512i low = _mm512_add_epi32(place_sums(weights, x->digits[0]), broadcast(&x->offset));
+    __m512i middle = _mm512_slli_epi32(place_sums(weights, x->digits[1]), 8);
+    __m512i high = _mm512_slli_epi32(place_sums(weights, x->digits[2]), 15); // counts negative
+    return _mm512_sub_epi32(_mm512_add_epi32(low, middle), high);
+}
+
+WITH_VNNI INLINE void multiply_digits(
+    nibble_format format, const uint8_t *block, size_t columns, const digit_block *digits, float *output) {
+    const int parts = format == NIBBLE_NVFP4 ? 1 : 2; // of 16 columns, under one scale
+    __m512 sums = _mm512_setzero_ps();
+    for (size_t column = 0; column < columns;) {
+        const uint8_t *scales = block;
+        block += LINE_BYTES;
+        for (int group = 0; group < SCALED_GROUPS && column < columns; group++) {
+            __m512 sum = _mm512_setzero_ps();
+            for (int part = 0; part < parts; part++, digits++, block += 2 * LINE_BYTES) {
+                PREFETCH(block);
+                PREFETCH(block + LINE_BYTES);
+                __m512 scale = _mm512_castsi512_ps(broadcast(&digits->scale));
+                sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(digit_products(block, digits)), scale, sum);
+            }
+            __m512i exponents = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)scales + group));
+            __m512i bits = _mm512_slli_epi32(exponents, format == NIBBLE_NVFP4 ? 20 : 23); // without NVFP4's bias
+            sums = _mm512_fmadd_ps(sum, _mm512_castsi512_ps(bits), sums);
+            column += (size_t)parts * 16;
+        }
+    }
+    _mm512_store_ps(output, _mm512_mul_ps(sums, _mm512_set1_ps(digit_sum_factor(format))));
+}
+
+WITH_VNNI static void multiply_split_row(
+    nibble_format format, const uint8_t *block, size_t columns, const uint8_t *digits, float *sums) {
+    if (format == NIBBLE_NVFP4) {
+        multiply_digits(NIBBLE_NVFP4, block, columns, (const digit_block *)digits, sums);
+    } else {
+        multiply_digits(NIBBLE_MXFP4, block, columns, (const digit_block *)digits, sums);
+    }
+}
+
+#define SPLIT_ROW
+#define KERNELS nibble_matrix_kernels_avx512
+#define DECODED(weights)
+#define FEW_ROWS 8
+#define TILE_ROWS 12
+#define PANEL_THRESHOLD 24
+#include "matrix_body.inc"
+#pragma clang attribute pop
+#endif

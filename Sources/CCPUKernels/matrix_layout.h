@@ -1,0 +1,74 @@
+// The layout of packed blocks, for the files that read and write them. docs/kernels.md explains it.
+#pragma once
+#include <string.h>
+
+#include "matrix.h"
+
+enum {
+    // 16 rows by 8 columns of codes: the checkpoint's 4 bytes of each row, column p of them in nibble p.
+    LINE_BYTES = 64,
+    LINE_COLUMNS = 8,
+    // A line of scales, 16 rows by 4 groups of columns, precedes the codes of these groups.
+    SCALED_GROUPS = 4,
+    // NVFP4's scale byte holds 5 bits of exponent and 3 of mantissa, without subnormals, so that
+    // (byte << 20) + (SCALE_BIAS << 23) is the float32 pattern of the scale.
+    SCALE_BIAS = 117,
+};
+
+// Far enough ahead for memory to answer; a thread's blocks follow each other.
+#define PREFETCH(p) __builtin_prefetch((const uint8_t *)(p) + 1024)
+
+static inline size_t group_columns(nibble_format format) { return format == NIBBLE_NVFP4 ? 16 : 32; }
+
+static inline bool is_packed(nibble_format format) { return format == NIBBLE_NVFP4 || format == NIBBLE_MXFP4; }
+
+// The bytes that precede a column of a block; for packed formats a multiple of the columns of a line of scales.
+static inline size_t bytes_before(nibble_format format, size_t column) {
+    switch (format) {
+    case NIBBLE_NVFP4:
+    case NIBBLE_MXFP4: return column / (SCALED_GROUPS * group_columns(format)) * LINE_BYTES + column * 8;
+    case NIBBLE_BFLOAT16:
+    case NIBBLE_FLOAT16: return column * 32;
+    case NIBBLE_FLOAT32: return column * 64;
+    }
+}
+
+enum { DIGITS = 3, DIGIT_SCALE_EXPONENT = 60 };
+
+// What a digit counts. The last fits a signed 16-bit factor only when negative.
+static const int16_t digit_values[DIGITS] = {1, 1 << 8, -1 << 15};
+
+// Sixteen activations as integers of 23 bits times a power of two: sums of digits[i] * digit_values[i].
+typedef struct {
+    // In the order in which a line's bytes hold the columns: even columns of 8, then odd ones, twice.
+    int8_t digits[DIGITS][16];
+    // The power of two, times 2^DIGIT_SCALE_EXPONENT.
+    float scale;
+    // -12 times the sum of the integers, modulo 2^32: the packed kernels look up 2 * weight + 12.
+    int32_t offset;
+    int32_t unused[2];
+} digit_block;
+
+// What sums of digit products have to be multiplied with: they are of twice the weights, and their scales lack NVFP4's
+// bias and have that of the digits' scale, which keeps the product of the two scales a normal number.
+static inline float digit_sum_factor(nibble_format format) {
+    return format == NIBBLE_NVFP4 ? 0x1p56f : 0x1p-61f; // 2^(SCALE_BIAS - DIGIT_SCALE_EXPONENT - 1), 2^(-60 - 1)
+}
+
+// A half-precision number, without the compiler's support routines that not every system links.
+static inline float half_value(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, magnitude = half & 0x7fff;
+    uint32_t bits = magnitude << 13;
+    float value;
+    if (magnitude >= 0x7c00) {
+        bits |= 0x7f800000; // infinity or NaN
+        memcpy(&value, &bits, 4);
+    } else {
+        memcpy(&value, &bits, 4);
+        value *= 0x1p112f; // from half's exponent bias to float's; exact, also for subnormals
+    }
+    memcpy(&bits, &value, 4);
+    bits |= sign;
+    memcpy(&value, &bits, 4);
+    return value;
+}

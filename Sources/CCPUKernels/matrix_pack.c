@@ -1,0 +1,157 @@
+// Packing of checkpoint matrices, and reading single rows back. Portable; runs at the speed of memory when row-major.
+#include <string.h>
+
+#include "matrix_layout.h"
+
+enum { E4M3_NAN = 0x7f, E8M0_NAN = 0xff };
+
+size_t nibble_block_bytes(nibble_format format, size_t columns) {
+    if (is_packed(format)) {
+        size_t groups = columns / group_columns(format);
+        return (groups + SCALED_GROUPS - 1) / SCALED_GROUPS * LINE_BYTES + columns * 8;
+    }
+    // Two columns of bfloat16 share a line.
+    return bytes_before(format, format == NIBBLE_BFLOAT16 ? columns + columns % 2 : columns);
+}
+
+// An E4M3 magnitude in the form of the packed layout; 0 for 0, whose codes have to be zero.
+static uint8_t packed_scale(uint8_t magnitude) {
+    int exponent = magnitude >> 3, mantissa = magnitude & 7;
+    if (exponent == 0) { // subnormal: shift the mantissa up to its implicit one
+        if (mantissa == 0) return 0;
+        int shift = mantissa >= 4 ? 1 : mantissa >= 2 ? 2 : 3;
+        return (uint8_t)((4 - shift) << 3 | ((mantissa << shift) & 7));
+    }
+    return (uint8_t)((exponent + 3) << 3 | mantissa);
+}
+
+// Four bytes of codes; at most eight columns apart.
+static uint32_t code_word(const uint8_t *bytes, ptrdiff_t stride) {
+    uint32_t word;
+    if (stride == 1) {
+        memcpy(&word, bytes, 4);
+        return word;
+    }
+    return (uint32_t)bytes[0] | (uint32_t)bytes[stride] << 8 | (uint32_t)bytes[2 * stride] << 16 |
+           (uint32_t)bytes[3 * stride] << 24;
+}
+
+// One row's codes of a group of columns, with their scale.
+static bool pack_group(
+    nibble_format format, const uint8_t *codes, ptrdiff_t stride, uint8_t scale, uint8_t *scales, uint8_t *lines) {
+    uint32_t signs = 0, keep = UINT32_MAX;
+    if (format == NIBBLE_NVFP4) {
+        uint8_t magnitude = scale & 0x7f;
+        if (magnitude == E4M3_NAN) return false;
+        if (scale & 0x80) signs = 0x88888888; // a negative scale: negate the codes
+        *scales = packed_scale(magnitude);
+        if (magnitude == 0) keep = signs = 0;
+    } else {
+        if (scale == E8M0_NAN) return false;
+        *scales = scale;
+    }
+    for (size_t line = 0; line < group_columns(format) / LINE_COLUMNS; line++) {
+        uint32_t word = (code_word(codes + (ptrdiff_t)line * 4 * stride, stride) ^ signs) & keep;
+        memcpy(lines + line * LINE_BYTES, &word, 4);
+    }
+    return true;
+}
+
+static bool pack_codes(const nibble_matrix_source *source, size_t first_row, size_t rows, uint8_t *block) {
+    size_t columns = group_columns(source->format), groups = source->columns / columns;
+    for (size_t group = 0; group < groups; group++) {
+        uint8_t *run = block + bytes_before(source->format, group / SCALED_GROUPS * SCALED_GROUPS * columns);
+        uint8_t *scales = run + group % SCALED_GROUPS * NIBBLE_BLOCK_ROWS;
+        uint8_t *lines = run + LINE_BYTES + group % SCALED_GROUPS * columns * 8;
+        for (size_t row = 0; row < rows; row++) {
+            ptrdiff_t index = (ptrdiff_t)(first_row + row), column = (ptrdiff_t)(group * columns / 2);
+            const uint8_t *codes =
+                source->elements + index * source->element_row_stride + column * source->element_column_stride;
+            uint8_t scale =
+                source->scales[index * source->scale_row_stride + (ptrdiff_t)group * source->scale_column_stride];
+            if (!pack_group(
+                    source->format, codes, source->element_column_stride, scale, scales + row, lines + row * 4)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+// Elements of `width` bytes: `lane` bytes of one row are neighbours, then come the next row's.
+static void pack_elements(
+    const nibble_matrix_source *source, size_t first_row, size_t rows, size_t width, size_t lane, uint8_t *block) {
+    for (size_t row = 0; row < rows; row++) {
+        const uint8_t *element = source->elements + (ptrdiff_t)(first_row + row) * source->element_row_stride;
+        for (size_t column = 0; column < source->columns; column++) {
+            size_t line = column * width / lane, place = column * width % lane;
+            memcpy(block + (line * NIBBLE_BLOCK_ROWS + row) * lane + place, element, width);
+            element += source->element_column_stride;
+        }
+    }
+}
+
+bool nibble_pack_block(const nibble_matrix_source *source, size_t first_row, uint8_t *block) {
+    size_t rows = source->rows - first_row;
+    if (rows > NIBBLE_BLOCK_ROWS) rows = NIBBLE_BLOCK_ROWS;
+    // Padding: missing rows, the second column of a last odd one, unused scales.
+    memset(block, 0, nibble_block_bytes(source->format, source->columns));
+    switch (source->format) {
+    case NIBBLE_NVFP4:
+    case NIBBLE_MXFP4: return pack_codes(source, first_row, rows, block);
+    case NIBBLE_BFLOAT16: pack_elements(source, first_row, rows, 2, 4, block); return true;
+    case NIBBLE_FLOAT16: pack_elements(source, first_row, rows, 2, 2, block); return true;
+    case NIBBLE_FLOAT32: pack_elements(source, first_row, rows, 4, 4, block); return true;
+    }
+}
+
+// The value of an E2M1 code, twice.
+static const int8_t twice_e2m1[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
+static float from_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, 4);
+    return value;
+}
+
+static uint32_t load_bits(const uint8_t *bytes, size_t width) {
+    uint32_t bits = 0;
+    memcpy(&bits, bytes, width); // little-endian, as all supported processors are
+    return bits;
+}
+
+static void read_codes(nibble_format format, const uint8_t *block, size_t columns, size_t row, float *output) {
+    size_t per_group = group_columns(format);
+    for (size_t column = 0; column < columns; column++) {
+        size_t group = column / per_group;
+        const uint8_t *run = block + bytes_before(format, group / SCALED_GROUPS * SCALED_GROUPS * per_group);
+        uint32_t scale = run[group % SCALED_GROUPS * NIBBLE_BLOCK_ROWS + row];
+        size_t line = (column / LINE_COLUMNS) % (SCALED_GROUPS * per_group / LINE_COLUMNS);
+        uint32_t word = load_bits(run + LINE_BYTES + line * LINE_BYTES + row * 4, 4);
+        uint32_t bits = format == NIBBLE_NVFP4 ? (scale << 20) + (SCALE_BIAS << 23) : scale << 23;
+        output[column] = 0.5f * twice_e2m1[word >> column % LINE_COLUMNS * 4 & 15] * from_bits(bits);
+    }
+}
+
+void nibble_read_row(nibble_format format, const uint8_t *block, size_t columns, size_t row, float *output) {
+    switch (format) {
+    case NIBBLE_NVFP4:
+    case NIBBLE_MXFP4: read_codes(format, block, columns, row, output); break;
+    case NIBBLE_BFLOAT16:
+        for (size_t column = 0; column < columns; column++) {
+            const uint8_t *pair = block + column / 2 * LINE_BYTES + row * 4;
+            output[column] = from_bits(load_bits(pair + column % 2 * 2, 2) << 16);
+        }
+        break;
+    case NIBBLE_FLOAT16:
+        for (size_t column = 0; column < columns; column++) {
+            output[column] = half_value((uint16_t)load_bits(block + column * 32 + row * 2, 2));
+        }
+        break;
+    case NIBBLE_FLOAT32:
+        for (size_t column = 0; column < columns; column++) {
+            output[column] = from_bits(load_bits(block + column * 64 + row * 4, 4));
+        }
+        break;
+    }
+}

@@ -1,0 +1,31 @@
+// No intrinsics: what the compiler makes of it on any processor.
+#define WIDTH 16
+#pragma clang diagnostic ignored "-Wpsabi" // vectors are only passed to functions that are inlined
+#include "lanes.inc"
+#include "matrix_layout.h"
+
+INLINE void decode_line(const uint8_t *line, lanes columns[LINE_COLUMNS]) {
+    static const float values[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, 0, -0.5f, -1, -1.5f, -2, -3, -4, -6};
+    for (int row = 0; row < NIBBLE_BLOCK_ROWS; row++) {
+        uint32_t codes;
+        memcpy(&codes, line + 4 * row, 4);
+        for (int column = 0; column < LINE_COLUMNS; column++) columns[column][row] = values[codes >> 4 * column & 15];
+    }
+}
+
+INLINE lanes half_lanes(const uint8_t *line) {
+    lanes values;
+    for (int row = 0; row < NIBBLE_BLOCK_ROWS; row++) {
+        uint16_t half;
+        memcpy(&half, line + 2 * row, 2);
+        values[row] = half_value(half);
+    }
+    return values;
+}
+
+#define KERNELS nibble_matrix_kernels_plain
+#define DECODED(weights)
+#define FEW_ROWS 2
+#define TILE_ROWS 6
+#define PANEL_THRESHOLD 3
+#include "matrix_body.inc"

@@ -1,0 +1,145 @@
+import CCPUKernels
+
+extension CPUBackend {
+    /// Packs matrices with the same input into a linear layer.
+    ///
+    /// - Throws: ``KernelError`` if there are none, their shapes are not supported or disagree, or a scale is NaN.
+    public func makeLinear(_ parts: [WeightMatrix], bias: [Float]?) throws(KernelError) -> CPULinear {
+        guard let first = parts.first else { throw KernelError("a linear layer without matrices") }
+        var shapes: [PackedShape] = []
+        for part in parts {
+            let shape = try PackedShape(of: part)
+            guard shape.columnCount == first.columnCount else {
+                throw KernelError(
+                    "\(part.name): \(shape.columnCount) columns, expected the \(first.columnCount) of \(first.name)")
+            }
+            shapes.append(shape)
+        }
+        let rowCount = shapes.reduce(0) { $0 + $1.rowCount }
+        if let bias, bias.count != rowCount {
+            throw KernelError("\(first.name): a bias of \(bias.count) values, expected \(rowCount)")
+        }
+        var packed: [PackedMatrix] = []
+        for (part, shape) in zip(parts, shapes) {
+            let memory = try WeightMemory(byteCount: shape.byteCount, for: part.name)
+            packed.append(
+                try pack(part, shape: shape, into: memory, offset: 0, blockStride: shape.blockBytes))
+        }
+        return CPULinear(
+            parts: packed,
+            biases: try bias.map { values throws(KernelError) in
+                try padded(values, for: shapes)
+            })
+    }
+
+    /// Packs one matrix, and checks that its inputs can be quantized if they are to be.
+    func pack(
+        _ matrix: WeightMatrix, shape: PackedShape, into memory: WeightMemory, offset: Int, blockStride: Int
+    ) throws(KernelError) -> PackedMatrix {
+        let packed = try PackedMatrix(
+            packing: matrix, shape: shape, into: memory, offset: offset, blockStride: blockStride, pool: pool)
+        try requireEncodeScale(of: packed)
+        return packed
+    }
+
+    private func padded(_ bias: [Float], for shapes: [PackedShape]) throws(KernelError) -> [FloatBuffer] {
+        var buffers: [FloatBuffer] = []
+        var start = 0
+        for shape in shapes {
+            buffers.append(try FloatBuffer(paddingToBlocks: bias[start..<start + shape.rowCount]))
+            start += shape.rowCount
+        }
+        return buffers
+    }
+
+    /// Writes row `tokens[t]` of an embedding table `[V, H]` to row `t` of the output.
+    ///
+    /// - Throws: ``KernelError`` if a token is not in the table, or sizes disagree.
+    public func embed(
+        _ tokens: [Int32], from table: CPULinear, into output: CPUActivations
+    ) throws(KernelError) {
+        try require(output, columnCount: table.columnCount)
+        try require(output, rowCount: tokens.count)
+        guard let matrix = table.parts.first, table.parts.count == 1 else {
+            throw KernelError("an embedding table of \(table.parts.count) matrices, expected 1")
+        }
+        if let token = tokens.first(where: { $0 < 0 || $0 >= table.rowCount }) {
+            throw KernelError("\(matrix.name): token \(token), expected one from 0 to \(table.rowCount - 1)")
+        }
+        pool.runInRanges(tokens.count, operationCount: tokens.count * table.columnCount * 4) { rows in
+            for row in rows { matrix.readRow(Int(tokens[row]), into: output.row(row)) }
+        }
+    }
+
+    /// `output = input · Wᵀ + bias`, or `output += …` if `accumulating`.
+    ///
+    /// - Throws: ``KernelError`` if sizes disagree.
+    public func apply(
+        _ linear: CPULinear, to input: CPUActivations, rowCount: Int, accumulating: Bool, into output: CPUActivations
+    ) throws(KernelError) {
+        try require(input, columnCount: linear.columnCount)
+        try require(output, columnCount: linear.rowCount)
+        try require(input, rowCount: rowCount)
+        try require(output, rowCount: rowCount)
+        guard rowCount > 0 else { return }
+
+        let inputs = try prepareInputs(of: linear, from: input, rowCount: rowCount)
+        let outputs = scratch.outputRows.reserve(rowCount)
+        for row in 0..<rowCount { outputs[row] = output.row(row) }
+        let lanes = try scratch.lanes.reserve(
+            rowCount: threadCount, columnCount: LaneScratch.valueCount(rowCount: rowCount))
+
+        let kernels = kernels
+        let taskCount = taskCount(byteCount: linear.byteCount, rowCount: rowCount)
+        pool.runInLanes(taskCount, operationCount: rowCount * linear.rowCount * linear.columnCount) { task, lane in
+            let lane = LaneScratch(base: lanes, lane: lane, rowCount: rowCount)
+            for (index, part) in linear.parts.enumerated() {
+                let bias = linear.biases?[index].base
+                for block in linear.blocks(ofPart: index, task: task, taskCount: taskCount) {
+                    inputs[index].multiply(part, block: block, kernels: kernels, panel: lane.panel, into: lane.sums)
+                    let first = block * PackedShape.blockRows
+                    kernels.store(
+                        lane.sums, rowCount, part.globalScale, bias.map { UnsafePointer($0 + first) }, nil,
+                        accumulating, outputs, linear.firstRows[index] + first, part.shape.rowCount(ofBlock: block))
+                }
+            }
+        }
+    }
+
+    /// The rows that enter each part, which differ only where W4A4 quantizes them with different scales.
+    private func prepareInputs(
+        of linear: CPULinear, from input: CPUActivations, rowCount: Int
+    ) throws(KernelError) -> [MatrixRows] {
+        let kinds = linear.parts.map { inputKind(of: $0) }
+        var distinct: [InputKind] = []
+        for kind in kinds where !distinct.contains(kind) { distinct.append(kind) }
+
+        let columnCount = linear.columnCount
+        let stride = (columnCount + 15) & ~15
+        let quantized = try scratch.activations.reserve(rowCount: 2 * distinct.count * rowCount, columnCount: stride)
+        let rows = scratch.inputRows.reserve(distinct.count * rowCount)
+        var inputs: [MatrixRows] = []
+        for (index, kind) in distinct.enumerated() {
+            let memory = quantized + 2 * index * rowCount * stride
+            let kindRows = rows + index * rowCount
+            for row in 0..<rowCount { kindRows[row] = UnsafePointer(input.row(row)) }
+            if case .quantized(let encodeScale) = kind {
+                pool.runInRanges(rowCount, operationCount: rowCount * columnCount * 16) { range in
+                    for row in range {
+                        let target = memory + row * stride
+                        quantize(kindRows[row], columnCount: columnCount, encodeScale: encodeScale, into: target)
+                        kindRows[row] = UnsafePointer(target)
+                    }
+                }
+            }
+            let parts = zip(linear.parts, kinds).filter { $0.1 == kind }
+            inputs.append(
+                MatrixRows(
+                    rows: kindRows, rowCount: rowCount, columnCount: columnCount,
+                    quantized: parts.contains { $0.0.shape.isQuantized },
+                    prepared: memory + rowCount * stride, kernels: kernels))
+        }
+        prepare(inputs)
+        return kinds.map { kind in inputs[distinct.firstIndex(of: kind) ?? 0] }
+    }
+}

@@ -1,0 +1,29 @@
+/// The experts of one layer on the CPU, or a dense feed-forward layer as its only expert.
+public final class CPUFeedForward {
+    /// One expert's matrices.
+    struct Expert {
+        let gate: PackedMatrix
+        let up: PackedMatrix
+        let down: PackedMatrix
+        /// Padded to whole blocks.
+        let biases: (gate: FloatBuffer, up: FloatBuffer, down: FloatBuffer)?
+    }
+
+    /// The number of experts.
+    public var expertCount: Int { experts.count }
+    /// The width of the layer's input and output.
+    public let hiddenSize: Int
+    /// The width between the two products.
+    public let intermediateSize: Int
+    /// The experts.
+    let experts: [Expert]
+    /// The function between the two products.
+    let activation: GatedActivation
+
+    init(experts: [Expert], hiddenSize: Int, intermediateSize: Int, activation: GatedActivation) {
+        self.experts = experts
+        self.hiddenSize = hiddenSize
+        self.intermediateSize = intermediateSize
+        self.activation = activation
+    }
+}

@@ -1,0 +1,26 @@
+import CCPUKernels
+
+extension InstructionSet {
+    /// The products of packed matrices for these instructions.
+    var matrixKernels: nibble_matrix_kernels {
+        #if arch(x86_64)
+            switch self {
+            case .avx512:
+                var kernels = nibble_matrix_kernels_avx512().pointee
+                if nibble_cpu_features() & UInt32(NIBBLE_CPU_AVX512VNNI) == 0 {
+                    kernels.multiply_split_row = nibble_matrix_kernels_avx2().pointee.multiply_split_row
+                }
+                return kernels
+            case .avx2: return nibble_matrix_kernels_avx2().pointee
+            case .plain, .neon: return nibble_matrix_kernels_plain().pointee
+            }
+        #elseif arch(arm64)
+            switch self {
+            case .neon: return nibble_matrix_kernels_neon().pointee
+            case .plain, .avx2, .avx512: return nibble_matrix_kernels_plain().pointee
+            }
+        #else
+            return nibble_matrix_kernels_plain().pointee
+        #endif
+    }
+}

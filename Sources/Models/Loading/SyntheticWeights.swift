@@ -1,0 +1,102 @@
+import FP4
+import Kernels
+public import ModelFiles
+
+/// Weights drawn from a seed, in the formats that a configuration announces: a model to measure without a download.
+///
+/// The same seed gives the same weights, whatever the order in which they are read. Their size keeps activations near
+/// one, so that a forward pass stays finite.
+public struct SyntheticWeights: WeightSource {
+    private let quantization: QuantizationConfig
+    private let seed: UInt64
+
+    /// Quantized modules have the format of `quantization`; those it excludes, and embedding, head and routers, are BF16.
+    public init(quantization: QuantizationConfig, seed: UInt64 = 0) {
+        self.quantization = quantization
+        self.seed = seed
+    }
+
+    func matrix(_ linear: LinearSpecification) throws -> WeightMatrix {
+        let (rowCount, columnCount) = (linear.outputSize, linear.inputSize)
+        var random = SplitMix64(seed: seed(of: linear.name))
+        switch format(of: linear) {
+        case .bfloat16:
+            let elements = SyntheticBytes(count: rowCount * columnCount * 2)
+            elements.fillBFloat16(amplitude: (3 / Float(columnCount)).squareRoot(), using: &random)
+            return WeightMatrix(
+                name: linear.name, rowCount: rowCount, columnCount: columnCount,
+                elements: elements.strided(rowStride: columnCount * 2, columnStride: 2), encoding: .bfloat16,
+                onDiscard: { _ = elements })
+        case .nvfp4:
+            let codes = SyntheticBytes(count: rowCount * columnCount / 2)
+            codes.fill(using: &random)
+            let scales = SyntheticBytes(count: rowCount * columnCount / NVFP4.blockSize)
+            // E4M3 from 0.5 to 1.875.
+            scales.fill(using: &random) { 0x30 + $0 & 0xF }
+            let blockScales = scales.strided(rowStride: columnCount / NVFP4.blockSize, columnStride: 1)
+            return WeightMatrix(
+                name: linear.name, rowCount: rowCount, columnCount: columnCount,
+                elements: codes.strided(rowStride: columnCount / 2, columnStride: 1),
+                encoding: .nvfp4(blockScales: blockScales, globalScale: Self.scale(columnCount: columnCount)),
+                onDiscard: { _ = (codes, scales) })
+        case .mxfp4:
+            let codes = SyntheticBytes(count: rowCount * columnCount / 2)
+            codes.fill(using: &random)
+            let scales = SyntheticBytes(count: rowCount * columnCount / MXFP4.blockSize)
+            let exponent = UInt8(clamping: 127 + Int(Self.scale(columnCount: columnCount).exponent))
+            scales.fill(using: &random) { exponent - $0 & 1 }
+            return WeightMatrix(
+                name: linear.name, rowCount: rowCount, columnCount: columnCount,
+                elements: codes.strided(rowStride: columnCount / 2, columnStride: 1),
+                encoding: .mxfp4(
+                    blockScales: scales.strided(rowStride: columnCount / MXFP4.blockSize, columnStride: 1)),
+                onDiscard: { _ = (codes, scales) })
+        }
+    }
+
+    func bias(_ linear: LinearSpecification) throws -> [Float]? {
+        guard linear.hasBias else { return nil }
+        return uniform(linear.name + ".bias", count: linear.outputSize, around: 0)
+    }
+
+    func vector(_ name: String, count: Int) throws -> [Float] { uniform(name, count: count, around: 1) }
+
+    func experts(_ experts: ExpertsSpecification) throws -> [ExpertWeights] { try separateExperts(experts) }
+
+    func byteCount(of linear: LinearSpecification) -> Int {
+        let elementCount = linear.outputSize * linear.inputSize
+        return switch format(of: linear) {
+        case .bfloat16: elementCount * 2
+        case .nvfp4: elementCount / 2 + elementCount / NVFP4.blockSize
+        case .mxfp4: elementCount / 2 + elementCount / MXFP4.blockSize
+        }
+    }
+
+    func byteCount(ofOneOf experts: ExpertsSpecification) throws -> Int { try byteCount(of: experts.expert(0)) }
+
+    private enum Format { case bfloat16, nvfp4, mxfp4 }
+
+    private func format(of linear: LinearSpecification) -> Format {
+        let isKeptByEveryRecipe = ["lm_head", "embed_tokens", ".router", ".mlp.gate"].contains {
+            linear.name.hasSuffix($0)
+        }
+        guard !isKeptByEveryRecipe, !quantization.excludes(linear.name), let algorithm = quantization.algorithm else {
+            return .bfloat16
+        }
+        if algorithm == .mxfp4 { return linear.inputSize.isMultiple(of: MXFP4.blockSize) ? .mxfp4 : .bfloat16 }
+        return linear.inputSize.isMultiple(of: NVFP4.blockSize) ? .nvfp4 : .bfloat16
+    }
+
+    /// Uniform E2M1 codes have a root mean square of 2.9: with this factor a product keeps the size of its input.
+    private static func scale(columnCount: Int) -> Float { 1 / (2.9 * Float(columnCount).squareRoot()) }
+
+    private func uniform(_ name: String, count: Int, around center: Float) -> [Float] {
+        var random = SplitMix64(seed: seed(of: name))
+        return (0..<count).map { _ in center + Float.random(in: -0.1...0.1, using: &random) }
+    }
+
+    /// FNV-1a of the name, so that every tensor has numbers of its own.
+    private func seed(of name: String) -> UInt64 {
+        name.utf8.reduce(0xCBF2_9CE4_8422_2325 ^ seed) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+}

@@ -1,0 +1,116 @@
+import ArgumentParser
+import Benchmarking
+import Engine
+import Kernels
+import ModelFiles
+import Models
+
+struct BenchLatency: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "latency",
+        abstract: "Measure the time to the first token and of each further one.",
+        discussion: """
+            Prompts and tokens are random. With --load-format dummy the weights are too, in the formats that the \
+            configuration announces, so that any config.json can be measured without its checkpoint.
+            """)
+
+    /// Where weights come from.
+    enum LoadFormat: String, ExpressibleByArgument, CaseIterable {
+        case auto, dummy
+    }
+
+    @OptionGroup(title: "Model") var modelOptions: ModelOptions
+
+    @Option(help: ArgumentHelp("A config.json in place of a model, with --load-format dummy.", valueName: "file"))
+    var config: String?
+
+    @Option(help: "Where weights come from: auto reads the checkpoint, dummy draws them from the seed.")
+    var loadFormat: LoadFormat = .auto
+
+    @Option(help: ArgumentHelp("Tokens of each prompt.", valueName: "n"))
+    var inputLen = 512
+
+    @Option(help: ArgumentHelp("Tokens generated after each prompt.", valueName: "n"))
+    var outputLen = 64
+
+    @Option(help: ArgumentHelp("Sequences at a time.", valueName: "n"))
+    var batchSize = 1
+
+    @Option(help: ArgumentHelp("How often to repeat, after one run to warm up.", valueName: "n"))
+    var numIters = 5
+
+    @Option(help: ArgumentHelp("Seed of tokens and dummy weights.", valueName: "s"))
+    var seed: UInt64 = 0
+
+    @Option(help: ArgumentHelp("Also write the result as JSON to a new file.", valueName: "file"))
+    var json: String?
+
+    func validate() throws {
+        for (name, value, range) in [
+            ("input-len", inputLen, 1...1 << 24), ("output-len", outputLen, 2...1 << 24),
+            ("batch-size", batchSize, 1...512), ("num-iters", numIters, 1...10_000),
+        ] where !range.contains(value) {
+            throw ValidationError("--\(name): expected \(range.lowerBound) to \(range.upperBound), found \(value)")
+        }
+        if config != nil, loadFormat != .dummy { throw ValidationError("--config needs --load-format dummy.") }
+        if config != nil, modelOptions.model != nil { throw ValidationError("Give --model or --config, not both.") }
+    }
+
+    func run() async throws {
+        if let json, FileSystem.kind(of: json) != .missing {
+            throw ModelFileError(.inaccessible, file: json, "the file exists already")
+        }
+        let backend = try modelOptions.backend()
+        let (transformer, volume) = try load(backend)
+        let contextLength = transformer.specification.contextLength
+        guard inputLen + outputLen <= contextLength else {
+            throw EngineError(
+                .invalidOption,
+                "--input-len and --output-len: \(inputLen + outputLen) tokens exceed the context of \(contextLength)")
+        }
+        let benchmark = LatencyBenchmark(
+            inputLength: inputLen, outputLength: outputLen, batchSize: batchSize, iterationCount: numIters, seed: seed)
+        var bar = ProgressBar("Latency", unit: "iterations")
+        let result = try benchmark.run(transformer) { bar.show($0, of: $1) }
+        bar.finish()
+        // Before the bandwidth is measured, which takes memory of its own.
+        let peakResidentByteCount = ProcessMemory.peakResidentByteCount
+        let report = LatencyReport(
+            benchmark: benchmark, result: result, volume: volume, readBandwidth: ReadBandwidth.measure(backend),
+            peakResidentByteCount: peakResidentByteCount)
+        try StandardOutput.write(report.text)
+        if let json {
+            var members = report.json
+            members["model"] = .string(config ?? modelOptions.model ?? "storyteller-nvfp4")
+            members["cpu"] = .string(backend.instructionSet.rawValue)
+            members["threads"] = .integer(backend.threadCount)
+            try OutputFile.write(JSON.object(members).text(indented: true) + "\n", creating: json)
+        }
+    }
+
+    private func load(_ backend: CPUBackend) throws -> (Transformer<CPUBackend>, ReadVolume) {
+        var bar = ProgressBar("Loading", unit: "layers")
+        defer { bar.finish() }
+        let rowCount = min(512, max(inputLen, batchSize))
+        func transformer(_ specification: ModelSpecification, _ loader: ModelLoader<CPUBackend>) throws
+            -> Transformer<CPUBackend>
+        {
+            try Transformer(
+                specification: specification, weights: loader.load(specification), backend: backend,
+                maximumRowCount: rowCount)
+        }
+        if loadFormat == .dummy {
+            let config = try ConfigObject(contentsOf: config ?? modelOptions.folder() + "/config.json")
+            let specification = try ModelSpecification(config: config)
+            let weights = SyntheticWeights(quantization: try QuantizationConfig(config: config), seed: seed)
+            let loader = ModelLoader(synthetic: weights, backend: backend) { bar.show($0, of: $1) }
+            return (
+                try transformer(specification, loader), try ReadVolume(specification, synthetic: weights)
+            )
+        }
+        let checkpoint = try Checkpoint(path: modelOptions.folder())
+        let specification = try ModelSpecification(config: checkpoint.config)
+        let loader = ModelLoader(checkpoint, backend: backend) { bar.show($0, of: $1) }
+        return (try transformer(specification, loader), try ReadVolume(specification, checkpoint: checkpoint))
+    }
+}

@@ -1,0 +1,88 @@
+public import ArgumentParser
+import ModelFiles
+public import Quantization
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+struct Quantize: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Turn a BF16, FP16 or FP32 model folder into an FP4 one.",
+        discussion: """
+            Linear layers and experts are quantized; embeddings, the head, norms, routers and vision stay as they are. \
+            The new folder appears when it is complete, with the tokenizer and all other files.
+
+            Example: nibble quantize Llama-4-Scout-17B-16E-Instruct scout-nvfp4 --exclude '*self_attn*'
+            """)
+
+    @Argument(help: ArgumentHelp("A model folder, or org/name[@revision] in the Hugging Face cache.", valueName: "src"))
+    var source: String
+
+    @Argument(help: ArgumentHelp("The folder to write; it must not exist.", valueName: "dst"))
+    var destination: String
+
+    @Option(help: "The format of the weights.")
+    var format: QuantizationScheme.Format = .nvfp4
+
+    @Option(
+        help: """
+            Whose tensor names and configuration entries. (default: modelopt for nvfp4, compressed-tensors for mxfp4)
+            """)
+    var layout: QuantizationScheme.Layout?
+
+    @Option(
+        name: .customLong("exclude"),
+        help: ArgumentHelp(
+            "Leave modules whose name matches this glob as they are; repeatable.", valueName: "pattern"))
+    var exclusions: [String] = []
+
+    func validate() throws { _ = try scheme() }
+
+    func run() async throws {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let folder = try ModelLocation.resolve(source, environment: ProcessSettings.environment)
+        let quantizer = try CheckpointQuantizer(source: folder, scheme: scheme(), excluding: exclusions)
+        for module in quantizer.summary.unalignedModules {
+            StandardError.print(
+                "\(module.name) stays as it is: its \(module.inputSize) inputs are not a multiple of \(format.blockSize)"
+            )
+        }
+        // An interrupted run ends like a failed one, so that nothing half-written stays.
+        signal(SIGINT) { _ in isInterrupted.store(true, ordering: .relaxed) }
+        defer { signal(SIGINT, SIG_DFL) }
+        var bar = ProgressBar("Quantizing", unit: "MB")
+        defer { bar.finish() }
+        try quantizer.write(to: destination) { count, total in
+            if isInterrupted.load(ordering: .relaxed) { throw ExitCode(128 + SIGINT) }
+            bar.show(count / 1_000_000, of: total / 1_000_000)
+        }
+        bar.finish()
+        let summary = quantizer.summary
+        StandardError.print(
+            """
+            wrote \(destination): \(summary.quantizedModules.count) modules quantized, \
+            \(summary.keptModules.count) as they were; \(summary.sourceByteCount.formattedBytes) became \
+            \(summary.byteCount.formattedBytes) in \((clock.now - start).formattedSeconds)
+            """)
+    }
+
+    private func scheme() throws -> QuantizationScheme {
+        let layout = layout ?? (format == .nvfp4 ? .modelOpt : .compressedTensors)
+        guard let scheme = QuantizationScheme(format: format, layout: layout) else {
+            throw ValidationError(
+                "--layout modelopt: engines do not load MXFP4 in this layout; use --layout compressed-tensors")
+        }
+        return scheme
+    }
+}
+
+/// Whether the user has asked to stop.
+private let isInterrupted = Atomic<Bool>(false)
+
+extension QuantizationScheme.Format: ExpressibleByArgument {}
+extension QuantizationScheme.Layout: ExpressibleByArgument {}
