@@ -49,7 +49,8 @@ struct Quantize: AsyncParsableCommand {
         let quantizer = try CheckpointQuantizer(source: folder, scheme: scheme(), excluding: exclusions)
         for module in quantizer.summary.unalignedModules {
             StandardError.print(
-                "\(module.name) stays as it is: its \(module.inputSize) inputs are not a multiple of \(format.blockSize)")
+                "\(module.name) stays as it is: its \(module.inputSize) inputs are not a multiple of \(format.blockSize)"
+            )
         }
         // An interrupted run ends like a failed one, so that nothing half-written stays.
         signal(SIGINT) { _ in isInterrupted.store(true, ordering: .relaxed) }
