@@ -1,7 +1,9 @@
 import Kernels
 import ModelFiles
+import Models
 import TestSupport
 import Testing
+import Tokenization
 
 @testable import Engine
 

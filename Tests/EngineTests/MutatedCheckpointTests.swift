@@ -1,8 +1,10 @@
+import ChatTemplates
 import Foundation
 import Kernels
 import ModelFiles
 import TestSupport
 import Testing
+import Tokenization
 
 @testable import Engine
 

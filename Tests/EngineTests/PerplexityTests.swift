@@ -1,5 +1,6 @@
 import Kernels
 import ModelFiles
+import Models
 import TestSupport
 import Testing
 

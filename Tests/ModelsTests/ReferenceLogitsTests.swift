@@ -16,25 +16,26 @@ import Testing
 
     /// Quantizing activations is not continuous: where a value lies within rounding noise of the border between two
     /// codes, the order of a sum decides, and a token and those that attend to it come out differently. The two short
-    /// prompts meet no such value; of the others' positions most must agree.
-    @Test(
-        "computes the logits of the W4A4 emulation",
-        arguments: ReferenceModel.all.filter(\.hasQuantizedActivations))
-    func quantizedActivations(_ model: ReferenceModel) throws {
-        let runner = try Runner(model, activations: .nvfp4)
+    /// prompts meet no such value; of all positions most must agree.
+    @Test("computes the logits of the W4A4 emulation")
+    func quantizedActivations() throws {
         var agreeing = 0
         var positionCount = 0
-        for prompt in try model.references(quantizedActivations: true).prompts {
-            let differences = try runner.differences(from: prompt)
-            agreeing += differences.count { $0 < Self.tolerance }
-            positionCount += differences.count
-            if prompt.name == "p0" || prompt.name == "p3" {
-                #expect(differences.allSatisfy { $0 < Self.tolerance }, "\(model) \(prompt.name)")
+        for model in ReferenceModel.all where model.hasQuantizedActivations {
+            let runner = try Runner(model, activations: .nvfp4)
+            for prompt in try model.references(quantizedActivations: true).prompts {
+                let differences = try runner.differences(from: prompt)
+                agreeing += differences.count { $0 < Self.tolerance }
+                positionCount += differences.count
+                if prompt.name == "p0" || prompt.name == "p3" {
+                    #expect(differences.allSatisfy { $0 < Self.tolerance }, "\(model) \(prompt.name)")
+                }
+                if let last = differences.last, last < Self.tolerance {
+                    #expect(try runner.greedy(prompt.input, count: 1) == [prompt.greedy[0]])
+                }
             }
-            let greedy = try runner.greedy(prompt.input, count: 1)
-            if let last = differences.last, last < Self.tolerance { #expect(greedy == [prompt.greedy[0]]) }
         }
-        #expect(Double(agreeing) >= 0.75 * Double(positionCount), "\(model): \(agreeing) of \(positionCount)")
+        #expect(Double(agreeing) >= 0.8 * Double(positionCount), "\(agreeing) of \(positionCount)")
     }
 
     @Test("gives the same logits on every instruction set", arguments: InstructionSet.available)

@@ -9,7 +9,8 @@ struct PatternTests {
         var parser = try PatternParser(pattern)
         let program = try PatternProgram(parser.parse())
         var split = PreTokenizedText(text.bytes)
-        Splitter(program: program, behavior: .isolated, isInverted: false).apply(to: &split)
+        var steps = PatternMatcher.steps(forByteCount: text.utf8.count)
+        Splitter(program: program, behavior: .isolated, isInverted: false).apply(to: &split, steps: &steps)
         return split.pieces.map { String(decoding: split.bytes[$0], as: UTF8.self) }
     }
 
@@ -39,6 +40,7 @@ struct PatternTests {
             ("", "ab", ["a", "b"]),
             ("(a|b)*c", "ababc", ["ababc"]),
             ("(?:ab|a)(?:bc|c)", "abcabbc", ["abc", "abbc"]),
+            ("(?:(?:a|(b))|(?>c(d)))+e", "abcdeacde", ["abcde", "acde"]),
             ("(?>a+)a", "aaa", ["aaa"]),
             ("a++a", "aaa", ["aaa"]),
             ("a+?b??b", "aabb", ["aab", "b"]),

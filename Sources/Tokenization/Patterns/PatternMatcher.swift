@@ -3,11 +3,7 @@
 /// The choices still open are kept on its own stack, one for a whole run of a set, and every step is counted. When the
 /// steps or the stack are used up it reports no match from then on, see ``isExhausted``: no pattern can hang it.
 struct PatternMatcher {
-    /// Steps for any text, however short.
-    static let baseSteps = 65_536
-    /// Steps for each byte of the text; patterns of published models need about 10.
-    static let stepsPerByte = 256
-    static let maximumStackDepth = 1 << 20
+    private static let maximumStackDepth = 1 << 20
 
     /// A choice still open: continue at an instruction from `position`, later from each scalar back to `lowest`.
     private struct Choice {
@@ -20,17 +16,25 @@ struct PatternMatcher {
     private let text: UnsafeBufferPointer<UInt8>
     private var bounds = 0..<0
     private var stack: [Choice] = []
-    private var steps: Int
 
-    /// Whether the steps or the stack for this text are used up.
+    /// The steps that are left.
+    private(set) var steps: Int
+    /// Whether the steps or the stack are used up.
     private(set) var isExhausted = false
 
     /// A matcher for parts of a text.
-    init(_ program: PatternProgram, text: UnsafeBufferPointer<UInt8>) {
+    init(_ program: PatternProgram, text: UnsafeBufferPointer<UInt8>, steps: Int) {
         self.program = program
         self.text = text
-        let (perText, overflow) = text.count.multipliedReportingOverflow(by: Self.stepsPerByte)
-        steps = overflow ? .max : Self.baseSteps + min(perText, .max - Self.baseSteps)
+        self.steps = steps
+    }
+
+    /// The steps that the patterns of a tokenizer may take together for a text: 256 a byte and some for short texts.
+    ///
+    /// The patterns of published models need about 10 a byte.
+    static func steps(forByteCount byteCount: Int) -> Int {
+        let (steps, overflow) = byteCount.multipliedReportingOverflow(by: 256)
+        return overflow ? .max : max(steps, 4_096)
     }
 
     /// Calls `body` with each match in a part of the text, from left to right, as if that part were the whole text.

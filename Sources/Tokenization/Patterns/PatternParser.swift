@@ -144,12 +144,14 @@ struct PatternParser {
             ignoresCase = true
         } else if consume("(?-i:") {
             ignoresCase = false
-        } else if !consume("(?:"), consume("(?") {
+        } else if consume("(?:") {
+            // Only groups.
+        } else if consume("(?") {
             throw PatternError(
                 message: "group not among (…) (?:…) (?i:…) (?-i:…) (?=…) (?!…) (?>…)", position: start,
                 isUnsupported: true)
         } else {
-            _ = consume("(")
+            advance()
         }
         let body = try nested { (parser) throws(PatternError) in try parser.parseAlternation() }
         guard consume(")") else {

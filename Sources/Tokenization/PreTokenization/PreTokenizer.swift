@@ -16,9 +16,10 @@ struct PreTokenizer: Sendable {
     /// Cuts a text into pieces.
     func callAsFunction(_ bytes: [UInt8]) -> PreTokenizedText {
         var text = PreTokenizedText(bytes)
+        var matchingSteps = PatternMatcher.steps(forByteCount: bytes.count)
         for step in steps {
             switch step {
-            case .split(let splitter): splitter.apply(to: &text)
+            case .split(let splitter): splitter.apply(to: &text, steps: &matchingSteps)
             case .prefixSpace: Self.addPrefixSpaces(to: &text)
             }
         }

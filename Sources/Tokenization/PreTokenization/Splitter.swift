@@ -20,17 +20,19 @@ struct Splitter: Sendable {
     /// Whether the parts between the matches count as the matches.
     let isInverted: Bool
 
-    func apply(to text: inout PreTokenizedText) {
+    /// Cuts the pieces of a text, and takes the steps needed for it from `steps`.
+    func apply(to text: inout PreTokenizedText, steps: inout Int) {
         var result: [Range<Int>] = []
         result.reserveCapacity(text.pieces.count)
         text.bytes.withUnsafeBufferPointer { bytes in
-            var matcher = PatternMatcher(program, text: bytes)
+            var matcher = PatternMatcher(program, text: bytes, steps: steps)
             var parts: [Part] = []
             for piece in text.pieces {
                 parts.removeAll(keepingCapacity: true)
                 findParts(of: piece, with: &matcher, &parts)
                 appendPieces(from: parts, to: &result)
             }
+            steps = matcher.steps
         }
         text.pieces = result
     }
