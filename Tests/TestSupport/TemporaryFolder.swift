@@ -7,12 +7,18 @@ import ModelFiles
 #endif
 
 /// A new folder that is deleted with everything in it when the object goes.
-final class TemporaryFolder {
-    struct Failure: Error { let path: String }
+public final class TemporaryFolder {
+    /// What could not be made or written.
+    public struct Failure: Error {
+        /// Its path.
+        public let path: String
+    }
 
-    let path: String
+    /// The path of the folder.
+    public let path: String
 
-    init() throws {
+    /// Makes a folder below `$TMPDIR` or `/tmp`.
+    public init() throws {
         let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array("\(base)/nibble-tests-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Failure(path: base) }
@@ -22,11 +28,11 @@ final class TemporaryFolder {
     deinit { Self.remove(path) }
 
     /// The path of an item in the folder.
-    func path(_ name: String) -> String { "\(path)/\(name)" }
+    public func path(_ name: String) -> String { "\(path)/\(name)" }
 
     /// Writes a file, replacing what was there, and returns its path.
     @discardableResult
-    func write(_ bytes: some Sequence<UInt8>, to name: String) throws -> String {
+    public func write(_ bytes: some Sequence<UInt8>, to name: String) throws -> String {
         let bytes = Array(bytes)
         guard let file = fopen(path(name), "wb") else { throw Failure(path: path(name)) }
         defer { fclose(file) }
@@ -34,12 +40,13 @@ final class TemporaryFolder {
         return path(name)
     }
 
+    /// Writes a text file, replacing what was there, and returns its path.
     @discardableResult
-    func write(_ text: String, to name: String) throws -> String { try write(text.utf8, to: name) }
+    public func write(_ text: String, to name: String) throws -> String { try write(text.utf8, to: name) }
 
     /// Makes a folder and those above it, and returns its path.
     @discardableResult
-    func makeFolder(_ name: String) throws -> String {
+    public func makeFolder(_ name: String) throws -> String {
         var folder = path
         for part in name.split(separator: "/") {
             folder += "/" + part
@@ -48,7 +55,8 @@ final class TemporaryFolder {
         return folder
     }
 
-    func link(_ name: String, to target: String) throws {
+    /// Makes a symbolic link.
+    public func link(_ name: String, to target: String) throws {
         guard symlink(target, path(name)) == 0 else { throw Failure(path: path(name)) }
     }
 
