@@ -94,7 +94,7 @@ struct FeedForwardTests {
                     format, hiddenSize: hiddenSize, intermediateSize: intermediateSize, hasBiases: hasBiases,
                     random: &random)
                 let layer = try backend.makeFeedForward([expert.weights], activation: activation)
-                for rowCount in [1, 2, 5, 14] {
+                for rowCount in [1, 2, 7] {
                     let rows = (0..<rowCount).map { _ in random.floats(hiddenSize) }
                     let before = (0..<rowCount).map { _ in random.floats(hiddenSize) }
                     let output = try activations(before)
@@ -103,7 +103,7 @@ struct FeedForwardTests {
                     let expected = zip(rows, before).flatMap { row, before in
                         zip(expert.output(row, activation: activation), before).map { $0 + Double($1) }
                     }
-                    #expect(try error(backend.read(output, rowCount: rowCount), expected) < 3e-6)
+                    #expect(try error(backend.read(output, rowCount: rowCount), expected) < 1e-5)
                 }
             }
         }
@@ -146,41 +146,42 @@ struct FeedForwardTests {
         }
     }
 
+    /// Expert 3 gets every row, expert 1 the first one, the last expert none, the others some.
     private func routedCase(
         _ experts: [Expert], rowCount: Int, topK: Int, hiddenSize: Int, random: inout SeededRandom
     ) -> RoutedCase {
         let rows = (0..<rowCount).map { _ in random.floats(hiddenSize) }
-        // The first expert gets every row, the last one none.
-        let choices = (0..<rowCount).map { _ in
-            ([0] + (1..<experts.count - 1).shuffled(using: &random)).prefix(topK).map {
+        let choices = (0..<rowCount).map { row in
+            ([3] + (row == 0 ? [1, 0, 2] : [0, 2, 4].shuffled(using: &random))).prefix(topK).map {
                 (expert: $0, weight: Float.random(in: 0.1...1, using: &random))
             }
         }
         return RoutedCase(experts: experts, rows: rows, choices: choices)
     }
 
-    @Test("computes the experts of each row", arguments: LinearTests.instructionSets, [1, 2, 30])
+    @Test("computes the experts of each row", arguments: LinearTests.instructionSets, [1, 2, 11])
     func routed(instructionSet: InstructionSet, rowCount: Int) throws {
         var random = SeededRandom(seed: 22)
-        for format in [MatrixCase.Format.nvfp4, .mxfp4, .bfloat16] {
+        for (format, topK, placement) in [
+            (MatrixCase.Format.nvfp4, 3, Routing.WeightPlacement.output), (.nvfp4, 1, .input), (.mxfp4, 4, .input),
+            (.bfloat16, 3, .output),
+        ] {
             let experts = (0..<6).map { _ in
                 Expert(format, hiddenSize: 96, intermediateSize: 64, hasBiases: true, random: &random)
             }
-            for (topK, placement) in [(1, Routing.WeightPlacement.input), (3, .output), (4, .input)] {
-                let test = routedCase(experts, rowCount: rowCount, topK: topK, hiddenSize: 96, random: &random)
-                var results: [[Float]] = []
-                for threadCount in [1, 2, 3] {
-                    let backend = try CPUBackend(threadCount: threadCount, instructionSet: instructionSet)
-                    let layer = try backend.makeFeedForward(experts.map(\.weights), activation: .swiglu)
-                    let output = try CPUActivations(rowCount: rowCount, columnCount: 96)
-                    try backend.runExperts(
-                        layer, assignments: test.assignments(), weightPlacement: placement,
-                        input: try activations(test.rows), addingTo: output)
-                    results.append(try backend.read(output, rowCount: rowCount))
-                }
-                #expect(results.allSatisfy { $0 == results[0] }, "the number of threads changes the result")
-                #expect(error(results[0], test.expected(activation: .swiglu, placement: placement)) < 1e-5)
+            let test = routedCase(experts, rowCount: rowCount, topK: topK, hiddenSize: 96, random: &random)
+            var results: [[Float]] = []
+            for threadCount in [1, 3] {
+                let backend = try CPUBackend(threadCount: threadCount, instructionSet: instructionSet)
+                let layer = try backend.makeFeedForward(experts.map(\.weights), activation: .swiglu)
+                let output = try CPUActivations(rowCount: rowCount, columnCount: 96)
+                try backend.runExperts(
+                    layer, assignments: test.assignments(), weightPlacement: placement,
+                    input: try activations(test.rows), addingTo: output)
+                results.append(try backend.read(output, rowCount: rowCount))
             }
+            #expect(results[0] == results[1], "the number of threads changes the result")
+            #expect(error(results[0], test.expected(activation: .swiglu, placement: placement)) < 1e-5)
         }
     }
 

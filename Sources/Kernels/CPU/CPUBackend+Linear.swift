@@ -110,36 +110,43 @@ extension CPUBackend {
     private func prepareInputs(
         of linear: CPULinear, from input: CPUActivations, rowCount: Int
     ) throws(KernelError) -> [MatrixRows] {
-        let kinds = linear.parts.map { inputKind(of: $0) }
-        var distinct: [InputKind] = []
-        for kind in kinds where !distinct.contains(kind) { distinct.append(kind) }
+        let precisions = linear.parts.map { inputPrecision(of: $0) }
+        var distinct: [InputPrecision] = []
+        for precision in precisions where !distinct.contains(precision) { distinct.append(precision) }
 
         let columnCount = linear.columnCount
-        let stride = (columnCount + 15) & ~15
-        let quantized = try scratch.activations.reserve(rowCount: 2 * distinct.count * rowCount, columnCount: stride)
+        let areaSize = InputArea.valueCount(capacity: rowCount, columnCount: columnCount)
+        let memory = try scratch.activations.reserve(rowCount: distinct.count, columnCount: areaSize)
         let rows = scratch.inputRows.reserve(distinct.count * rowCount)
         var inputs: [MatrixRows] = []
-        for (index, kind) in distinct.enumerated() {
-            let memory = quantized + 2 * index * rowCount * stride
-            let kindRows = rows + index * rowCount
-            for row in 0..<rowCount { kindRows[row] = UnsafePointer(input.row(row)) }
-            if case .quantized(let encodeScale) = kind {
-                pool.runInRanges(rowCount, operationCount: rowCount * columnCount * 16) { range in
-                    for row in range {
-                        let target = memory + row * stride
-                        quantize(kindRows[row], columnCount: columnCount, encodeScale: encodeScale, into: target)
-                        kindRows[row] = UnsafePointer(target)
-                    }
-                }
-            }
-            let parts = zip(linear.parts, kinds).filter { $0.1 == kind }
+        for (index, precision) in distinct.enumerated() {
+            let area = InputArea(
+                memory: memory + index * areaSize, capacity: rowCount, columnCount: columnCount,
+                rows: rows + index * rowCount)
+            enter(input, rowCount: rowCount, precision: precision, area: area)
+            let parts = zip(linear.parts, precisions).filter { $0.1 == precision }
             inputs.append(
                 MatrixRows(
-                    rows: kindRows, rowCount: rowCount, columnCount: columnCount,
-                    quantized: parts.contains { $0.0.shape.isQuantized },
-                    prepared: memory + rowCount * stride, kernels: kernels))
+                    rows: area.rows, rowCount: rowCount, columnCount: columnCount,
+                    quantized: parts.contains { $0.0.shape.isQuantized }, prepared: area.prepared(0),
+                    kernels: kernels))
         }
         prepare(inputs)
-        return kinds.map { kind in inputs[distinct.firstIndex(of: kind) ?? 0] }
+        return precisions.map { precision in inputs[distinct.firstIndex(of: precision) ?? 0] }
+    }
+
+    /// Points an area's rows to those of a buffer, or to what a precision leaves of them.
+    private func enter(_ input: CPUActivations, rowCount: Int, precision: InputPrecision, area: InputArea) {
+        guard precision != .full else {
+            for row in 0..<rowCount { area.rows[row] = UnsafePointer(input.row(row)) }
+            return
+        }
+        let columnCount = input.columnCount
+        pool.runInRanges(rowCount, operationCount: rowCount * columnCount * 16) { range in
+            for row in range {
+                precision.round(input.row(row), columnCount: columnCount, into: area.changedRow(row))
+                area.rows[row] = UnsafePointer(area.changedRow(row))
+            }
+        }
     }
 }

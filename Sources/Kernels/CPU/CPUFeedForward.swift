@@ -19,11 +19,16 @@ public final class CPUFeedForward {
     let experts: [Expert]
     /// The function between the two products.
     let activation: GatedActivation
+    /// Whether each expert's gate and up projections take the same input, also where it is quantized.
+    let sharesInputs: Bool
 
     init(experts: [Expert], hiddenSize: Int, intermediateSize: Int, activation: GatedActivation) {
         self.experts = experts
         self.hiddenSize = hiddenSize
         self.intermediateSize = intermediateSize
         self.activation = activation
+        sharesInputs = experts.allSatisfy {
+            $0.gate.shape.format == $0.up.shape.format && $0.gate.inputEncodeScale == $0.up.inputEncodeScale
+        }
     }
 }

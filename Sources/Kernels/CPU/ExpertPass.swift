@@ -25,39 +25,34 @@ struct ExpertPass {
         self.layer = layer
         self.backend = backend
         let count = step.rows.count
-        let hiddenStride = (layer.hiddenSize + 15) & ~15
-        let intermediateStride = (layer.intermediateSize + 15) & ~15
-        let memory = try backend.scratch.activations.reserve(
-            rowCount: count, columnCount: 4 * hiddenStride + 2 * intermediateStride)
+        let inputSize = InputArea.valueCount(capacity: count, columnCount: layer.hiddenSize)
+        let hiddenSize = InputArea.valueCount(capacity: count, columnCount: layer.intermediateSize)
+        let memory = try backend.scratch.activations.reserve(rowCount: 1, columnCount: 2 * inputSize + hiddenSize)
         lanes = try backend.scratch.lanes.reserve(
             rowCount: backend.threadCount, columnCount: LaneScratch.valueCount(rowCount: step.largestGroup))
-        let inputRows = backend.scratch.inputRows.reserve(3 * count)
-        hiddenRows = backend.scratch.outputRows.reserve(2 * count)
-
-        let gate = InputArea(memory: memory, stride: hiddenStride, rows: inputRows)
-        let up = InputArea(memory: memory + 2 * count * hiddenStride, stride: hiddenStride, rows: inputRows + count)
+        let rows = backend.scratch.inputRows.reserve(3 * count)
+        let gate = InputArea(memory: memory, capacity: count, columnCount: layer.hiddenSize, rows: rows)
+        let up = InputArea(
+            memory: memory + inputSize, capacity: count, columnCount: layer.hiddenSize, rows: rows + count)
         let hidden = InputArea(
-            memory: memory + 4 * count * hiddenStride, stride: intermediateStride, rows: inputRows + 2 * count)
-        gateInputs = backend.makeInputs(
-            step, from: input, weighted: weightsInput, area: gate
-        ) { layer.experts[$0].gate }
-        upInputs =
-            layer.experts.allSatisfy { backend.inputKind(of: $0.gate) == backend.inputKind(of: $0.up) }
-            ? gateInputs
-            : backend.makeInputs(step, from: input, weighted: weightsInput, area: up) { layer.experts[$0].up }
+            memory: memory + 2 * inputSize, capacity: count, columnCount: layer.intermediateSize,
+            rows: rows + 2 * count)
 
+        hiddenRows = backend.scratch.outputRows.reserve(2 * count)
         for index in 0..<count {
-            hiddenRows[index] = hidden.memory + index * intermediateStride
+            hiddenRows[index] = hidden.changedRow(index)
             hidden.rows[index] = UnsafePointer(hiddenRows[index])
         }
-        let prepared = hidden.memory + count * intermediateStride
         hiddenInputs = step.groups.map { group in
             let first = group.assignments.lowerBound
             return MatrixRows(
                 rows: hidden.rows + first, rowCount: group.assignments.count, columnCount: layer.intermediateSize,
-                quantized: layer.experts[group.expert].down.shape.isQuantized,
-                prepared: prepared + first * intermediateStride, kernels: backend.kernels)
+                quantized: layer.experts[group.expert].down.shape.isQuantized, prepared: hidden.prepared(first),
+                kernels: backend.kernels)
         }
+        gateInputs = makeInputs(from: input, weighted: weightsInput, area: gate) { $0.gate }
+        upInputs =
+            layer.sharesInputs ? gateInputs : makeInputs(from: input, weighted: weightsInput, area: up) { $0.up }
     }
 
     /// Writes `activation(gate(x), up(x))` of all assignments to the hidden rows.
@@ -80,7 +75,7 @@ struct ExpertPass {
                     scratch.sums, scratch.upSums, group.assignments.count, &gate,
                     hiddenRows + group.assignments.lowerBound, first, expert.gate.shape.rowCount(ofBlock: block))
                 // Sixteen hidden values are just what is split at a time.
-                if !backend.quantizesInput(of: expert.down) {
+                if backend.inputPrecision(of: expert.down) == .full {
                     hiddenInputs[piece.group].split(
                         firstColumn: first, count: PackedShape.blockRows, kernels: kernels)
                 }
@@ -90,19 +85,23 @@ struct ExpertPass {
 
     /// Quantizes the hidden rows if asked for, and arranges them for the down projection.
     func prepareHiddenRows() {
-        let quantized = step.groups.indices.filter {
-            backend.quantizesInput(of: layer.experts[step.groups[$0].expert].down)
-        }
-        for index in quantized {
-            let group = step.groups[index]
-            let encodeScale = layer.experts[group.expert].down.inputEncodeScale
-            backend.pool.run(group.assignments.count) { row in
-                let hidden = hiddenRows[group.assignments.lowerBound + row]
-                backend.quantize(hidden, columnCount: layer.intermediateSize, encodeScale: encodeScale, into: hidden)
+        var unprepared: [MatrixRows] = []
+        for (group, hidden) in zip(step.groups, hiddenInputs) {
+            let precision = backend.inputPrecision(of: layer.experts[group.expert].down)
+            // Those that were not quantized have been split with the products that they come from.
+            if precision == .full, hidden.form == .digits { continue }
+            unprepared.append(hidden)
+            guard precision != .full else { continue }
+            let columnCount = layer.intermediateSize
+            backend.pool.runInRanges(
+                group.assignments.count, operationCount: group.assignments.count * columnCount * 16
+            ) { range in
+                for index in range.map({ $0 + group.assignments.lowerBound }) {
+                    precision.round(hiddenRows[index], columnCount: columnCount, into: hiddenRows[index])
+                }
             }
         }
-        let isSplit = quantized.isEmpty
-        backend.prepare(hiddenInputs.filter { !(isSplit && $0.form == .digits) })
+        backend.prepare(unprepared)
     }
 
     /// Adds the down projections to the output rows, a row's experts in their order.
@@ -138,13 +137,6 @@ struct ExpertPass {
     private func operationCount(matrixCount: Int) -> Int {
         step.rows.count * matrixCount * layer.hiddenSize * layer.intermediateSize
     }
-}
-
-/// Memory for the rows that enter a product: `[A]` rows that were changed, then as many for their digits or tiles.
-struct InputArea {
-    let memory: UnsafeMutablePointer<Float>
-    let stride: Int
-    let rows: UnsafeMutablePointer<UnsafePointer<Float>>
 }
 
 extension nibble_gate {

@@ -1,0 +1,56 @@
+import CCPUKernels
+
+extension ExpertPass {
+    /// Weighs, quantizes and arranges the rows that enter one matrix of each expert.
+    ///
+    /// A row that several experts take unchanged is split once for all of them.
+    func makeInputs(
+        from input: CPUActivations, weighted: Bool, area: InputArea,
+        matrix: (CPUFeedForward.Expert) -> PackedMatrix
+    ) -> [MatrixRows] {
+        var splitRows: [Int: UnsafeMutablePointer<Float>] = [:]
+        var inputs: [MatrixRows] = []
+        var unprepared: [MatrixRows] = []
+        for group in step.groups {
+            let matrix = matrix(layer.experts[group.expert])
+            let precision = backend.inputPrecision(of: matrix)
+            let isChanged = weighted || precision != .full
+            enter(group, from: input, weighted: weighted, precision: precision, area: area)
+
+            let first = group.assignments.lowerBound
+            let isShareable = group.assignments.count == 1 && !isChanged
+            let alreadySplit = isShareable ? splitRows[step.rows[first]] : nil
+            let rows = MatrixRows(
+                rows: area.rows + first, rowCount: group.assignments.count, columnCount: input.columnCount,
+                quantized: matrix.shape.isQuantized, prepared: alreadySplit ?? area.prepared(first),
+                kernels: backend.kernels)
+            inputs.append(rows)
+            if alreadySplit == nil { unprepared.append(rows) }
+            if isShareable, rows.form == .digits { splitRows[step.rows[first]] = rows.prepared }
+        }
+        backend.prepare(unprepared)
+        return inputs
+    }
+
+    /// Points an area's rows to those of one expert's assignments, or to what weights and precision make of them.
+    private func enter(
+        _ group: ExpertStep.Group, from input: CPUActivations, weighted: Bool, precision: InputPrecision,
+        area: InputArea
+    ) {
+        guard weighted || precision != .full else {
+            for index in group.assignments { area.rows[index] = UnsafePointer(input.row(step.rows[index])) }
+            return
+        }
+        let (vectors, columnCount) = (backend.vectors, input.columnCount)
+        backend.pool.runInRanges(
+            group.assignments.count, operationCount: group.assignments.count * columnCount * 16
+        ) { range in
+            for index in range.map({ $0 + group.assignments.lowerBound }) {
+                let row = area.changedRow(index)
+                vectors.scale(input.row(step.rows[index]), columnCount, weighted ? step.weights[index] : 1, row)
+                precision.round(row, columnCount: columnCount, into: row)
+                area.rows[index] = UnsafePointer(row)
+            }
+        }
+    }
+}
