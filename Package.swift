@@ -36,14 +36,18 @@ let package = Package(
         .target(name: "ModelFiles", dependencies: [orderedCollections], swiftSettings: swiftSettings),
         .target(
             name: "Tokenization",
-            dependencies: ["ModelFiles", orderedCollections, .product(name: "HeapModule", package: "swift-collections")],
+            dependencies: [
+                "ModelFiles", orderedCollections, .product(name: "HeapModule", package: "swift-collections"),
+            ],
             swiftSettings: swiftSettings),
         .target(name: "ChatTemplates", dependencies: ["ModelFiles", orderedCollections], swiftSettings: swiftSettings),
         // The operations of the forward pass and the backends that implement them.
         .target(name: "CCPUKernels", cSettings: cSettings),
         .target(name: "Kernels", dependencies: ["FP4", "CCPUKernels"], swiftSettings: swiftSettings),
         // Architectures: a configuration becomes a specification, a specification a forward pass.
-        .target(name: "Models", dependencies: ["FP4", "Kernels", "ModelFiles", orderedCollections], swiftSettings: swiftSettings),
+        .target(
+            name: "Models", dependencies: ["FP4", "Kernels", "ModelFiles", orderedCollections],
+            swiftSettings: swiftSettings),
         // A BF16 checkpoint becomes an FP4 one.
         .target(name: "Quantization", dependencies: ["FP4", "ModelFiles"], swiftSettings: swiftSettings),
         .target(
@@ -51,7 +55,8 @@ let package = Package(
         // How fast it is, beside what the machine could do.
         .target(name: "Benchmarking", dependencies: ["Kernels", "ModelFiles", "Models"], swiftSettings: swiftSettings),
         .executableTarget(
-            name: "nibble", dependencies: ["Benchmarking", "Engine", "Quantization", argumentParser], swiftSettings: swiftSettings),
+            name: "nibble", dependencies: ["Benchmarking", "Engine", "Quantization", argumentParser],
+            swiftSettings: swiftSettings),
 
         .target(
             name: "TestSupport", dependencies: ["ModelFiles"], path: "Tests/TestSupport",
@@ -63,7 +68,8 @@ let package = Package(
             name: "TokenizationTests", dependencies: ["Tokenization", "ModelFiles", "TestSupport"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "TestSupport"], swiftSettings: swiftSettings),
+            name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "TestSupport"], exclude: ["Fixtures"],
+            swiftSettings: swiftSettings),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(

@@ -57,7 +57,9 @@ public struct LatencyReport {
             rows.append(("Read bandwidth reached (GB/s)", format(reachedBandwidth / 1e9, 1)))
             rows.append(("Share of the bandwidth (%)", format(100 * reachedBandwidth / readBandwidth, 1)))
         }
-        if let peakResidentByteCount { rows.append(("Peak resident memory (MB)", format(Double(peakResidentByteCount) / 1e6, 1))) }
+        if let peakResidentByteCount {
+            rows.append(("Peak resident memory (MB)", format(Double(peakResidentByteCount) / 1e6, 1)))
+        }
         let width = rows.map(\.0.count).max() ?? 0
         return rows.map { name, value in
             name + ":" + String(repeating: " ", count: width - name.count + 1) + value + "\n"

@@ -61,78 +61,99 @@ INLINE lanes half_lanes(const uint8_t *line) {
 
 // MARK: One row of digits
 
+// Makes the compiler compute both values here, before the loads that follow: it would load all digits first, which are
+// more than there are registers.
+#define IN_ORDER(a, b) __asm__ volatile("" : "+x"(a), "+x"(b) : : "memory")
+
 INLINE __m256i broadcast(const void *four_bytes) {
     int32_t value;
     memcpy(&value, four_bytes, 4);
     return _mm256_set1_epi32(value);
 }
 
-// For 8 rows and 16 columns, the products of weights and one place's digits, summed over every other pair of columns.
-// At most 4 * 2 * 24 * 128 = 24576.
-INLINE __m256i place_sums(const __m256i weights[4], const int8_t digits[16]) {
-    __m256i a = _mm256_maddubs_epi16(weights[0], broadcast(digits));
-    __m256i b = _mm256_maddubs_epi16(weights[1], broadcast(digits + 4));
-    a = _mm256_add_epi16(a, _mm256_maddubs_epi16(weights[2], broadcast(digits + 8)));
-    b = _mm256_add_epi16(b, _mm256_maddubs_epi16(weights[3], broadcast(digits + 12)));
-    return _mm256_add_epi16(a, b);
-}
-
-// For 8 rows and 16 columns, twice the sum of weight * integer, which is below 2^31.
-INLINE __m256i digit_products(const uint8_t *lines, const digit_block *x) {
-    // 2 * weight + 12, for the product of unsigned with signed bytes; x->offset takes the 12 off again.
+// The integers 2 * weight + 12 of 16 rows and 16 columns, for the product of unsigned with signed bytes; a digit block's
+// offset takes the 12 off again. Each register has 8 rows, and 4 columns of each: for each line the even, then the odd.
+INLINE void byte_weights(const uint8_t *lines, __m256i weights[2][4]) {
     const __m256i table = _mm256_broadcastsi128_si256(
         _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
-    const __m256i nibble = _mm256_set1_epi8(15), one = _mm256_set1_epi16(1);
-    __m256i weights[4];
+    const __m256i nibble = _mm256_set1_epi8(15);
     for (int line = 0; line < 2; line++) {
-        __m256i codes = _mm256_load_si256((const __m256i *)(lines + line * LINE_BYTES));
-        weights[2 * line] = _mm256_shuffle_epi8(table, _mm256_and_si256(codes, nibble));
-        weights[2 * line + 1] = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(codes, 4), nibble));
+        for (int half = 0; half < 2; half++) {
+            __m256i codes = _mm256_load_si256((const __m256i *)(lines + line * LINE_BYTES + half * 32));
+            weights[half][2 * line] = _mm256_shuffle_epi8(table, _mm256_and_si256(codes, nibble));
+            weights[half][2 * line + 1] =
+                _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(codes, 4), nibble));
+        }
     }
-    __m256i low = _mm256_madd_epi16(place_sums(weights, x->digits[0]), one);
-    __m256i middle = _mm256_madd_epi16(place_sums(weights, x->digits[1]), _mm256_set1_epi16(256));
-    __m256i high = _mm256_slli_epi32(_mm256_madd_epi16(place_sums(weights, x->digits[2]), one), 16);
-    return _mm256_add_epi32(_mm256_add_epi32(low, broadcast(&x->offset)), _mm256_add_epi32(middle, high));
 }
 
+// The products of 16 rows' weights with one place's digits, summed over every other pair of columns: at most
+// 4 * 2 * 24 * 128 = 24576.
+INLINE void place_sums(const __m256i weights[2][4], const int8_t digits[16], __m256i sums[2]) {
+    __m256i x = broadcast(digits);
+    sums[0] = _mm256_maddubs_epi16(weights[0][0], x);
+    sums[1] = _mm256_maddubs_epi16(weights[1][0], x);
+    for (int i = 1; i < 4; i++) {
+        x = broadcast(digits + 4 * i);
+        sums[0] = _mm256_add_epi16(sums[0], _mm256_maddubs_epi16(weights[0][i], x));
+        sums[1] = _mm256_add_epi16(sums[1], _mm256_maddubs_epi16(weights[1][i], x));
+    }
+    IN_ORDER(sums[0], sums[1]);
+}
+
+// Twice the sums of weight * integer, below 2^31, of 16 rows and 16 columns.
+INLINE void digit_products(const uint8_t *lines, const digit_block *x, __m256i products[2]) {
+    __m256i weights[2][4];
+    byte_weights(lines, weights);
+    products[0] = products[1] = broadcast(&x->offset);
+    for (int place = 0; place < DIGITS; place++) {
+        const __m256i value = _mm256_set1_epi16(digit_values[place]);
+        __m256i sums[2];
+        place_sums(weights, x->digits[place], sums);
+        for (int half = 0; half < 2; half++) {
+            products[half] = _mm256_add_epi32(products[half], _mm256_madd_epi16(sums[half], value));
+        }
+    }
+}
+
+// NVFP4's without their bias.
 INLINE __m256 eight_scales(nibble_format format, const uint8_t *scales) {
     __m256i exponents = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)scales));
-    if (format == NIBBLE_MXFP4) return _mm256_castsi256_ps(_mm256_slli_epi32(exponents, 23));
-    return _mm256_castsi256_ps(
-        _mm256_add_epi32(_mm256_slli_epi32(exponents, 20), _mm256_set1_epi32(SCALE_BIAS << 23)));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(exponents, format == NIBBLE_NVFP4 ? 20 : 23));
 }
 
 INLINE void multiply_digits(
     nibble_format format, const uint8_t *block, size_t columns, const digit_block *digits, float *output) {
     const int parts = format == NIBBLE_NVFP4 ? 1 : 2; // of 16 columns, under one scale
     __m256 sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
-    for (size_t column = 0; column < columns;) {
+    const digit_block *end = digits + columns / 16;
+    while (digits < end) {
         const uint8_t *scales = block;
         block += LINE_BYTES;
-        for (int group = 0; group < SCALED_GROUPS && column < columns; group++) {
-            PREFETCH(block);
-            PREFETCH(block + LINE_BYTES);
-            for (int half = 0; half < 2; half++) {
-                __m256 sum = _mm256_setzero_ps();
-                for (int part = 0; part < parts; part++) {
-                    const digit_block *x = digits + part;
-                    __m256i products = digit_products(block + part * 2 * LINE_BYTES + half * 32, x);
-                    __m256 scale = _mm256_castsi256_ps(broadcast(&x->scale));
-                    sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(products), scale, sum);
+        for (int group = 0; group < SCALED_GROUPS && digits < end; group++) {
+            __m256 group_sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+            for (int part = 0; part < parts; part++) {
+                PREFETCH(block);
+                PREFETCH(block + LINE_BYTES);
+                __m256i products[2];
+                digit_products(block, digits, products);
+                __m256 scale = _mm256_castsi256_ps(broadcast(&digits->scale));
+                for (int half = 0; half < 2; half++) {
+                    group_sums[half] =
+                        _mm256_fmadd_ps(_mm256_cvtepi32_ps(products[half]), scale, group_sums[half]);
                 }
-                __m256 scale = eight_scales(format, scales + group * NIBBLE_BLOCK_ROWS + half * 8);
-                sums[half] = _mm256_fmadd_ps(sum, scale, sums[half]);
-                // Loading digits again is cheaper than what keeping twelve registers of them would spill.
-                __asm__ volatile("" ::: "memory");
+                block += 2 * LINE_BYTES;
+                digits++;
             }
-            block += parts * 2 * LINE_BYTES;
-            digits += parts;
-            column += (size_t)parts * 16;
+            for (int half = 0; half < 2; half++) {
+                sums[half] = _mm256_fmadd_ps(group_sums[half], eight_scales(format, scales + 8 * half), sums[half]);
+            }
+            scales += NIBBLE_BLOCK_ROWS;
         }
     }
-    const __m256 half = _mm256_set1_ps(0.5f); // the products are of twice the weights
-    _mm256_store_ps(output, _mm256_mul_ps(sums[0], half));
-    _mm256_store_ps(output + 8, _mm256_mul_ps(sums[1], half));
+    const __m256 factor = _mm256_set1_ps(digit_sum_factor(format));
+    _mm256_store_ps(output, _mm256_mul_ps(sums[0], factor));
+    _mm256_store_ps(output + 8, _mm256_mul_ps(sums[1], factor));
 }
 
 static void multiply_split_row(
@@ -144,11 +165,12 @@ static void multiply_split_row(
     }
 }
 
+#define DECODED(weights) __asm__ volatile("" : : "r"(weights) : "memory")
 #define SPLIT_ROW
 #define KERNELS nibble_matrix_kernels_avx2
 #define FEW_ROWS 4
 #define TILE_ROWS 6
-#define PANEL_THRESHOLD 4
+#define PANEL_THRESHOLD 5
 #include "matrix_body.inc"
 #pragma clang attribute pop
 #endif

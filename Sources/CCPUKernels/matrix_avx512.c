@@ -50,8 +50,8 @@ WITH_VNNI INLINE __m512i digit_products(const uint8_t *lines, const digit_block 
     }
     __m512i low = _mm512_add_epi32(place_sums(weights, x->digits[0]), broadcast(&x->offset));
     __m512i middle = _mm512_slli_epi32(place_sums(weights, x->digits[1]), 8);
-    __m512i high = _mm512_slli_epi32(place_sums(weights, x->digits[2]), 16);
-    return _mm512_add_epi32(low, _mm512_add_epi32(middle, high));
+    __m512i high = _mm512_slli_epi32(place_sums(weights, x->digits[2]), 15); // counts negative
+    return _mm512_sub_epi32(_mm512_add_epi32(low, middle), high);
 }
 
 WITH_VNNI INLINE void multiply_digits(
@@ -70,15 +70,12 @@ WITH_VNNI INLINE void multiply_digits(
                 sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(digit_products(block, digits)), scale, sum);
             }
             __m512i exponents = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)scales + group));
-            __m512i bits = format == NIBBLE_MXFP4 ? _mm512_slli_epi32(exponents, 23)
-                                                  : _mm512_add_epi32(
-                                                        _mm512_slli_epi32(exponents, 20),
-                                                        _mm512_set1_epi32(SCALE_BIAS << 23));
+            __m512i bits = _mm512_slli_epi32(exponents, format == NIBBLE_NVFP4 ? 20 : 23); // without NVFP4's bias
             sums = _mm512_fmadd_ps(sum, _mm512_castsi512_ps(bits), sums);
             column += (size_t)parts * 16;
         }
     }
-    _mm512_store_ps(output, _mm512_mul_ps(sums, _mm512_set1_ps(0.5f))); // the products are of twice the weights
+    _mm512_store_ps(output, _mm512_mul_ps(sums, _mm512_set1_ps(digit_sum_factor(format))));
 }
 
 WITH_VNNI static void multiply_split_row(
@@ -92,9 +89,10 @@ WITH_VNNI static void multiply_split_row(
 
 #define SPLIT_ROW
 #define KERNELS nibble_matrix_kernels_avx512
+#define DECODED(weights)
 #define FEW_ROWS 8
 #define TILE_ROWS 12
-#define PANEL_THRESHOLD 17
+#define PANEL_THRESHOLD 24
 #include "matrix_body.inc"
 #pragma clang attribute pop
 #endif

@@ -15,6 +15,9 @@ enum {
     SCALE_BIAS = 117,
 };
 
+// Far enough ahead for memory to answer; a thread's blocks follow each other.
+#define PREFETCH(p) __builtin_prefetch((const uint8_t *)(p) + 1024)
+
 static inline size_t group_columns(nibble_format format) { return format == NIBBLE_NVFP4 ? 16 : 32; }
 
 static inline bool is_packed(nibble_format format) { return format == NIBBLE_NVFP4 || format == NIBBLE_MXFP4; }
@@ -30,15 +33,27 @@ static inline size_t bytes_before(nibble_format format, size_t column) {
     }
 }
 
-// Sixteen activations as integers of 24 bits times a power of two: digits[2] * 2^16 + digits[1] * 2^8 + digits[0].
+enum { DIGITS = 3, DIGIT_SCALE_EXPONENT = 60 };
+
+// What a digit counts. The last fits a signed 16-bit factor only when negative.
+static const int16_t digit_values[DIGITS] = {1, 1 << 8, -(1 << 15)};
+
+// Sixteen activations as integers of 23 bits times a power of two: sums of digits[i] * digit_values[i].
 typedef struct {
     // In the order in which a line's bytes hold the columns: even columns of 8, then odd ones, twice.
-    int8_t digits[3][16];
+    int8_t digits[DIGITS][16];
+    // The power of two, times 2^DIGIT_SCALE_EXPONENT.
     float scale;
     // -12 times the sum of the integers, modulo 2^32: the packed kernels look up 2 * weight + 12.
     int32_t offset;
     int32_t unused[2];
 } digit_block;
+
+// What sums of digit products have to be multiplied with: they are of twice the weights, and their scales lack NVFP4's
+// bias and have that of the digits' scale, which keeps the product of the two scales a normal number.
+static inline float digit_sum_factor(nibble_format format) {
+    return format == NIBBLE_NVFP4 ? 0x1p56f : 0x1p-61f; // 2^(SCALE_BIAS - DIGIT_SCALE_EXPONENT - 1), 2^(-60 - 1)
+}
 
 // A half-precision number, without the compiler's support routines that not every system links.
 static inline float half_value(uint16_t half) {

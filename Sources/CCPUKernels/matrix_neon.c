@@ -42,8 +42,9 @@ INLINE lanes half_lanes(const uint8_t *line) {
 }
 
 #define KERNELS nibble_matrix_kernels_neon
+#define DECODED(weights)
 #define FEW_ROWS 4
 #define TILE_ROWS 6
-#define PANEL_THRESHOLD 4
+#define PANEL_THRESHOLD 5
 #include "matrix_body.inc"
 #endif

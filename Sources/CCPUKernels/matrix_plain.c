@@ -24,6 +24,7 @@ INLINE lanes half_lanes(const uint8_t *line) {
 }
 
 #define KERNELS nibble_matrix_kernels_plain
+#define DECODED(weights)
 #define FEW_ROWS 2
 #define TILE_ROWS 6
 #define PANEL_THRESHOLD 3

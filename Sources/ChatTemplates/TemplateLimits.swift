@@ -15,9 +15,9 @@ public struct TemplateLimits: Sendable, Equatable {
     public var depth: Int
 
     /// The longest template that is parsed, in bytes of UTF-8.
-    public static let sourceBytes = 1 << 20
+    public static let sourceBytes = 256 << 10
     /// How deep blocks and expressions may be nested in the text of a template.
-    public static let syntaxDepth = 48
+    public static let syntaxDepth = 40
     /// How deep lists and dictionaries may be nested.
     public static let valueDepth = 128
     /// The most elements that `range` makes, as in Jinja's sandbox.

@@ -65,7 +65,8 @@ extension TextModel {
             }
         }
         guard losses.allSatisfy(\.isFinite) else {
-            throw EngineError(.invalidLogits, "the model's logits are not finite numbers; the checkpoint may be damaged")
+            throw EngineError(
+                .invalidLogits, "the model's logits are not finite numbers; the checkpoint may be damaged")
         }
         return losses
     }

@@ -32,7 +32,8 @@ public struct Sampler {
         penalizeRepetition(&logits)
         let best = Self.indexOfMaximum(logits)
         guard let best, logits[best].isFinite else {
-            throw EngineError(.invalidLogits, "the model's logits are not finite numbers; the checkpoint may be damaged")
+            throw EngineError(
+                .invalidLogits, "the model's logits are not finite numbers; the checkpoint may be damaged")
         }
         let token = options.temperature == 0 ? best : draw(logits, maximum: Double(logits[best]))
         if options.repetitionPenalty != 1 { seen.insert(token) }

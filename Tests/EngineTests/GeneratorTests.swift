@@ -50,7 +50,9 @@ import Tokenization
         #expect(result.tokens == greedy)
     }
 
-    @Test("prompts that the model cannot take are refused", arguments: [[], [-1], [576], [Int](repeating: 1, count: 4096)])
+    @Test(
+        "prompts that the model cannot take are refused",
+        arguments: [[], [-1], [576], [Int](repeating: 1, count: 4096)])
     func invalidPrompts(_ tokens: [Int]) {
         #expect(throws: EngineError.self) {
             try Generator(model).generate(GenerationRequest(prompt: tokens, maximumTokenCount: 4))

@@ -6,7 +6,7 @@ import Testing
 
 struct LinearTests {
     static let instructionSets = InstructionSet.available
-    static let rowCounts = [0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 33]
+    static let rowCounts = [0, 1, 2, 3, 4, 5, 7, 8, 9, 13, 33]
 
     /// What is expected of a product, and how far float32 sums may be from it.
     private struct Expected {
@@ -180,7 +180,9 @@ struct LinearTests {
     func quantizedInput(rowCount: Int) throws {
         var random = SeededRandom(seed: 17)
         let scales: [Float?] = [1000, nil, 500]
-        let tests = scales.map { MatrixCase(.nvfp4, rowCount: 20, columnCount: 64, inputEncodeScale: $0, random: &random) }
+        let tests = scales.map {
+            MatrixCase(.nvfp4, rowCount: 20, columnCount: 64, inputEncodeScale: $0, random: &random)
+        }
         let dense = MatrixCase(.bfloat16, rowCount: 7, columnCount: 64, random: &random)
         let backend = try CPUBackend(threadCount: 2, activationPrecision: .nvfp4)
         let linear = try backend.makeLinear((tests + [dense]).map(\.matrix), bias: nil)

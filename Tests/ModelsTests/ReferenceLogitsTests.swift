@@ -14,6 +14,8 @@ import Testing
         try compare(model)
     }
 
+    /// Compares with references that quantize the input of every quantized layer.
+    ///
     /// Quantizing activations is not continuous: where a value lies within rounding noise of the border between two
     /// codes, the order of a sum decides, and a token and those that attend to it come out differently. The two short
     /// prompts meet no such value; of all positions most must agree.

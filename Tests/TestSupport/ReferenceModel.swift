@@ -68,7 +68,8 @@ public struct References {
             Prompt(
                 name: prompt, input: try integers(prompt + ".input_ids"),
                 positions: try integers(prompt + ".positions").map { Int($0) },
-                logits: try floats(prompt + ".logits"), logSumExp: try floats(prompt + ".logsumexp"), greedy: try integers(prompt + ".greedy_ids"),
+                logits: try floats(prompt + ".logits"), logSumExp: try floats(prompt + ".logsumexp"),
+                greedy: try integers(prompt + ".greedy_ids"),
                 margins: try floats(prompt + ".greedy_margin"))
         }
     }

@@ -65,7 +65,7 @@ struct BraceFormat {
             }
             value = keyword.value
         }
-        for name in names.dropFirst() { value = try evaluator.attribute(name.text, name, of: value) }
+        for name in names.dropFirst() { value = try evaluator.attribute(AttributeName(name), of: value) }
         return value
     }
 }

@@ -16,12 +16,11 @@ enum DictionaryMethods {
             return dictionary.members[key] ?? values[1] ?? .none
         }
         _ = try arguments.bind(to: name)
-        try evaluator.fuel.charge(elements: dictionary.members.count)
         switch name {
         case "items":
-            return .sequence(try PythonSequence(.items, try Filters.pairs(of: dictionary, evaluator)))
-        case "keys": return .sequence(try PythonSequence(.keys, dictionary.members.keys.map(\.value)))
-        case "values": return .sequence(try PythonSequence(.values, Array(dictionary.members.values)))
+            return .sequence(try PythonSequence(.items, try Filters.pairs(of: dictionary, evaluator), evaluator.fuel))
+        case "keys": return .sequence(try PythonSequence(.keys, dictionary.members.keys.map(\.value), evaluator.fuel))
+        case "values": return .sequence(try PythonSequence(.values, Array(dictionary.members.values), evaluator.fuel))
         default: return .dictionary(dictionary)
         }
     }

@@ -21,16 +21,15 @@ extension Filters {
     @Sendable private static func map(
         _ value: Value, _ arguments: Arguments, _ evaluator: Evaluator
     ) throws(Failure) -> Value {
-        guard value.isTrue else { return .generator(try Generator([])) }
+        guard value.isTrue else { return .generator(try Generator([], evaluator.fuel)) }
         let elements = try evaluator.elements(of: value)
-        try evaluator.fuel.charge(elements: elements.count)
         let transform = try transform(arguments, evaluator)
         return .generator(
             try Generator(
                 try elements.map { (element) throws(Failure) in
                     try evaluator.fuel.step()
                     return try transform(element)
-                }))
+                }, evaluator.fuel))
     }
 
     private typealias Transform = (Value) throws(Failure) -> Value
@@ -53,7 +52,7 @@ extension Filters {
     private static func select(
         _ value: Value, _ arguments: Arguments, _ evaluator: Evaluator, path: AttributePath? = nil, keeps: Bool
     ) throws(Failure) -> Value {
-        guard value.isTrue else { return .generator(try Generator([])) }
+        guard value.isTrue else { return .generator(try Generator([], evaluator.fuel)) }
         var rest = arguments
         var test: Test?
         if !rest.positional.isEmpty {
@@ -67,7 +66,7 @@ extension Filters {
             let tested = try path?.value(in: element, evaluator) ?? element
             if try (test?(tested, rest, evaluator) ?? tested.isTrue) == keeps { kept.append(element) }
         }
-        return .generator(try Generator(kept))
+        return .generator(try Generator(kept, evaluator.fuel))
     }
 
     private static func selectByAttribute(

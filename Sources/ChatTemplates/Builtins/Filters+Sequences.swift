@@ -46,7 +46,7 @@ extension Filters {
         _ value: Value, _ arguments: Arguments, _ evaluator: Evaluator
     ) throws(Failure) -> Value {
         _ = try arguments.bind(to: "list")
-        return try .list(try evaluator.elements(of: value))
+        return try .list(try evaluator.elements(of: value), evaluator.fuel)
     }
 
     @Sendable private static func reverse(
@@ -58,9 +58,8 @@ extension Filters {
             return .string(string.with(string.scalars.reversed()))
         }
         let elements = try evaluator.elements(of: value)
-        try evaluator.fuel.charge(elements: elements.count)
-        if case .generator = value { return try .list(elements.reversed()) }
-        return .generator(try Generator(elements.reversed()))
+        if case .generator = value { return try .list(elements.reversed(), evaluator.fuel) }
+        return .generator(try Generator(elements.reversed(), evaluator.fuel))
     }
 
     // MARK: Order
@@ -89,16 +88,16 @@ extension Filters {
 
         func key(of value: Value, _ evaluator: Evaluator) throws(Failure) -> Value {
             guard isList else { return try folded(try paths.first?.value(in: value, evaluator) ?? value, evaluator) }
-            if paths.isEmpty { return try .list([try folded(value, evaluator)]) }
+            if paths.isEmpty { return try .list([try folded(value, evaluator)], evaluator.fuel) }
             return try .list(
                 try paths.map { (path) throws(Failure) in
                     try folded(try path.value(in: value, evaluator), evaluator)
-                })
+                }, evaluator.fuel)
         }
 
         private func folded(_ value: Value, _ evaluator: Evaluator) throws(Failure) -> Value {
             guard ignoresCase, case .string(let string) = value else { return value }
-            try evaluator.fuel.charge(string.count)
+            try evaluator.fuel.charge(propertiesOf: string)
             return .string(string.lowercased)
         }
 
@@ -108,7 +107,7 @@ extension Filters {
             var keyed: [(key: Value, element: Value)] = []
             for element in elements { keyed.append((try self.key(of: key(element), evaluator), element)) }
             let sorted = try Comparison(fuel: evaluator.fuel).sorted(keyed, isDescending: isDescending)
-            return try .list(sorted.map(\.element))
+            return try .list(sorted.map(\.element), evaluator.fuel)
         }
     }
 
@@ -141,18 +140,18 @@ extension Filters {
         _ value: Value, _ arguments: Arguments, _ evaluator: Evaluator
     ) throws(Failure) -> Value {
         _ = try arguments.bind(to: "items")
-        if value.isUndefined { return .generator(try Generator([])) }
+        if value.isUndefined { return .generator(try Generator([], evaluator.fuel)) }
         guard case .dictionary(let dictionary) = value else {
             throw Failure("Can only get item pairs from a mapping.")
         }
-        return .generator(try Generator(try pairs(of: dictionary, evaluator)))
+        return .generator(try Generator(try pairs(of: dictionary, evaluator), evaluator.fuel))
     }
 
     /// The members of a dictionary as tuples.
     static func pairs(of dictionary: PythonDictionary, _ evaluator: Evaluator) throws(Failure) -> [Value] {
-        try evaluator.fuel.charge(elements: dictionary.members.count * 3)
+        try evaluator.fuel.charge(elements: dictionary.members.count)
         var pairs: [Value] = []
-        for (key, value) in dictionary.members { pairs.append(try .tuple([key.value, value])) }
+        for (key, value) in dictionary.members { pairs.append(try .tuple([key.value, value], evaluator.fuel)) }
         return pairs
     }
 
@@ -164,11 +163,11 @@ extension Filters {
         var seen: Set<DictionaryKey> = []
         var kept: [Value] = []
         for element in try evaluator.elements(of: value) {
-            try evaluator.fuel.charge(elements: 1)
+            try evaluator.fuel.charge(elements: 4)
             let key = try DictionaryKey(try key.key(of: element, evaluator), fuel: evaluator.fuel)
             if seen.insert(key).inserted { kept.append(element) }
         }
-        return .generator(try Generator(kept))
+        return .generator(try Generator(kept, evaluator.fuel))
     }
 
     private static func extreme(
@@ -225,10 +224,10 @@ extension Filters {
                 try evaluator.fuel.charge(elements: size - group.count)
                 group += Array(repeating: filling, count: size - group.count)
             }
-            groups.append(try .list(group))
+            groups.append(try .list(group, evaluator.fuel))
             start = end
         }
-        return .generator(try Generator(groups))
+        return .generator(try Generator(groups, evaluator.fuel))
     }
 
     @Sendable private static func slice(
@@ -247,9 +246,9 @@ extension Filters {
             let end = start + size + (index < longer ? 1 : 0)
             var group = Array(elements[start..<end])
             if let filling = values[1], !filling.isNone, index >= longer { group.append(filling) }
-            groups.append(try .list(group))
+            groups.append(try .list(group, evaluator.fuel))
             start = end
         }
-        return .generator(try Generator(groups))
+        return .generator(try Generator(groups, evaluator.fuel))
     }
 }

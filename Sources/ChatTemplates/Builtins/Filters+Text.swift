@@ -19,7 +19,7 @@ extension Filters {
 
     private static func paidText(of value: Value, _ evaluator: Evaluator) throws(Failure) -> PythonString {
         let text = try evaluator.text(value)
-        try evaluator.fuel.charge(text.count)
+        try evaluator.fuel.charge(propertiesOf: text)
         return text
     }
 
@@ -147,7 +147,7 @@ extension Filters {
         }
         let values =
             arguments.keywords.isEmpty
-            ? try Value.tuple(arguments.positional)
+            ? try Value.tuple(arguments.positional, evaluator.fuel)
             : try Global.dictionary.call(arguments, evaluator)
         return .string(try PercentFormat(fuel: evaluator.fuel).format(try evaluator.text(value), values))
     }

@@ -19,10 +19,7 @@ extension Filters {
             throw Failure("attr expects a string")
         }
         // Unlike `value.name`, this does not look for an item.
-        if case .dictionary = value, !DictionaryMethods.names.contains(name.text) {
-            return .undefined(.attribute(name, of: value))
-        }
-        return try evaluator.attribute(name.text, name, of: value)
+        return try evaluator.ownAttribute(name, of: value) ?? .undefined(.attribute(name, of: value))
     }
 
     // MARK: Numbers
@@ -35,7 +32,7 @@ extension Filters {
         if case .undefined(let undefined) = value { throw undefined.failure }
         if let integer = value.integer { return .integer(integer) }
         if case .string(let string) = value {
-            try evaluator.fuel.charge(string.count)
+            try evaluator.fuel.chargeForFloat()
             if let integer = try NumberText(string).integer(base: base) { return .integer(integer) }
         }
         guard let number = try number(value, evaluator), number.isFinite else { return values[0] ?? .integer(0) }
@@ -56,7 +53,7 @@ extension Filters {
     /// Python's `float(value)`, nil where it raises an error.
     private static func number(_ value: Value, _ evaluator: Evaluator) throws(Failure) -> Double? {
         guard case .string(let string) = value else { return value.number }
-        try evaluator.fuel.charge(string.count)
+        try evaluator.fuel.chargeForFloat()
         return NumberText(string).float
     }
 
@@ -64,7 +61,6 @@ extension Filters {
         _ value: Value, _ arguments: Arguments, _ evaluator: Evaluator
     ) throws(Failure) -> Value {
         _ = try arguments.bind(to: "abs")
-        if case .undefined(let undefined) = value { throw undefined.failure }
         if case .float(let number) = value { return .float(number.magnitude) }
         guard let integer = value.integer else { throw Failure("bad operand type for abs(): '\(value.typeName)'") }
         guard let magnitude = Int(exactly: integer.magnitude) else {
@@ -81,6 +77,7 @@ extension Filters {
         let method = try values[1].string(of: "round") ?? "common"
         if case .undefined(let undefined) = value { throw undefined.failure }
         guard let number = value.number else { throw Failure("round expects a number, not '\(value.typeName)'") }
+        try evaluator.fuel.chargeForFormatting()
         switch method {
         case "common":
             if let integer = value.integer, precision >= 0 { return .integer(integer) }

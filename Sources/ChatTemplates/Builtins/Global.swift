@@ -36,10 +36,10 @@ enum Global: String, CaseIterable {
         let count = distance > 0 ? (distance.magnitude - 1) / step.magnitude + 1 : 0
         guard !overflow, count <= TemplateLimits.rangeCount else {
             throw Failure(
-                .limit, "Range too big. The sandbox blocks ranges larger than \(TemplateLimits.rangeCount).")
+                .limit, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (\(TemplateLimits.rangeCount)).")
         }
-        try evaluator.fuel.charge(elements: Int(count))
-        return .sequence(try PythonSequence(.range, stride(from: start, to: end, by: step).map { .integer($0) }))
+        let elements = stride(from: start, to: end, by: step).map { Value.integer($0) }
+        return .sequence(try PythonSequence(.range, elements, evaluator.fuel))
     }
 
     private static func namespace(_ arguments: Arguments, _ evaluator: Evaluator) throws(Failure) -> Value {
@@ -71,7 +71,7 @@ enum Global: String, CaseIterable {
             }
         }
         for (name, value) in arguments.keywords { members[.string(PythonString(name))] = value }
-        return try PythonDictionary(members)
+        return try PythonDictionary(members, evaluator.fuel)
     }
 
     private static func exception(_ arguments: Arguments, _ evaluator: Evaluator) throws(Failure) -> Failure {
@@ -87,6 +87,7 @@ enum Global: String, CaseIterable {
         guard let format = try values[0].string(of: "strftime_now") else {
             throw Failure("strftime_now expects a string")
         }
+        try evaluator.fuel.chargeForFormatting()
         return .string(try evaluator.now().formatted(format.text))
     }
 }

@@ -6,10 +6,17 @@
 
 /// A text that Python's `int()` or `float()` may read as a number.
 struct NumberText {
+    /// The longest text that is read; Python refuses integers of more digits.
+    private static let longest = 4300
+
     /// The text without white space around it, and without underscores between its digits; nil if it has others.
     private let text: String?
 
     init(_ string: PythonString) {
+        guard string.count <= Self.longest else {
+            text = nil
+            return
+        }
         let scalars = string.stripped(\.isPythonSpace).scalars
         let isSound = scalars.indices.allSatisfy { index in
             scalars[index] != "_"

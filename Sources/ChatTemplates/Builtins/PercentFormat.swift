@@ -179,6 +179,7 @@ struct PercentFormat {
 
     private func float(_ value: Value, _ field: Field) throws(Failure) -> [Unicode.Scalar] {
         if case .undefined(let undefined) = value { throw undefined.failure }
+        try fuel.chargeForFormatting()
         guard let number = value.number else { throw Failure("must be real number, not \(value.typeName)") }
         guard let text = Self.describe(number.magnitude, field.conversion, precision: field.precision ?? 6) else {
             throw Failure("the precision of a format is too large")

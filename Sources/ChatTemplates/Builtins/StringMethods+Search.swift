@@ -28,13 +28,13 @@ extension StringMethods {
         "split": split, "rsplit": splitFromEnd, "splitlines": splitLines,
         "partition": { (string, arguments, evaluator) throws(Failure) in
             let separator = try text(arguments, "sep", "partition", evaluator, string)
-            if let parts = try partition(string, separator, at: string.firstIndex(of: separator)) { return parts }
-            return try .tuple([.string(string), .string(""), .string("")])
+            if let parts = try partition(string, separator, at: string.firstIndex(of: separator), evaluator.fuel) { return parts }
+            return try .tuple([.string(string), .string(""), .string("")], evaluator.fuel)
         },
         "rpartition": { (string, arguments, evaluator) throws(Failure) in
             let separator = try text(arguments, "sep", "rpartition", evaluator, string)
-            if let parts = try partition(string, separator, at: string.lastIndex(of: separator)) { return parts }
-            return try .tuple([.string(""), .string(""), .string(string)])
+            if let parts = try partition(string, separator, at: string.lastIndex(of: separator), evaluator.fuel) { return parts }
+            return try .tuple([.string(""), .string(""), .string(string)], evaluator.fuel)
         },
     ]
 
@@ -138,11 +138,10 @@ extension StringMethods {
         } else {
             parts = splitAtSpace(subject, limit: limit)
         }
-        try evaluator.fuel.charge(elements: parts.count)
         if isReversed {
             parts = parts.reversed().map { $0.with($0.scalars.reversed()) }
         }
-        return try .list(parts.map { .string($0) })
+        return try .list(parts.map { .string($0) }, evaluator.fuel)
     }
 
     private static func split(_ string: PythonString, at indices: [Int], _ length: Int) -> [PythonString] {
@@ -177,18 +176,17 @@ extension StringMethods {
         let keepsBreaks = try arguments.bind("keepends", to: "splitlines")[0].isTrue
         try evaluator.fuel.charge(string.count)
         let lines = string.lines(keepsBreaks: keepsBreaks)
-        try evaluator.fuel.charge(elements: lines.count)
-        return try .list(lines.map { .string($0) })
+        return try .list(lines.map { .string($0) }, evaluator.fuel)
     }
 
     private static func partition(
-        _ string: PythonString, _ separator: [Unicode.Scalar], at index: Int?
+        _ string: PythonString, _ separator: [Unicode.Scalar], at index: Int?, _ fuel: Fuel
     ) throws(Failure) -> Value? {
         guard !separator.isEmpty else { throw Failure("empty separator") }
         guard let index else { return nil }
         return try .tuple([
             .string(string.with(string.scalars[..<index])), .string(string.with(separator)),
             .string(string.with(string.scalars[(index + separator.count)...])),
-        ])
+        ], fuel)
     }
 }

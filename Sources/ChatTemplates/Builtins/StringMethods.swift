@@ -11,7 +11,7 @@ enum StringMethods {
     private static func simple(_ method: @escaping @Sendable (PythonString) -> Value) -> StringMethod {
         { (string, arguments, evaluator) throws(Failure) in
             _ = try arguments.bind(to: "this method")
-            try evaluator.fuel.charge(string.count)
+            try evaluator.fuel.charge(propertiesOf: string)
             return method(string)
         }
     }

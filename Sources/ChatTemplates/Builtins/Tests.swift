@@ -36,9 +36,9 @@ enum Tests {
             return try remainder(value, divisor, evaluator, is: 0)
         },
         "filter": { (value, arguments, evaluator) throws(Failure) in
-            Filters.all[try evaluator.text(value).text] != nil
+            Filters.all[try name(value, evaluator)] != nil
         },
-        "test": { (value, arguments, evaluator) throws(Failure) in all[try evaluator.text(value).text] != nil },
+        "test": { (value, arguments, evaluator) throws(Failure) in all[try name(value, evaluator)] != nil },
     ]
 
     private static let comparisons: [String: Test] = [
@@ -64,11 +64,18 @@ enum Tests {
         }
     }
 
+    /// The name that a value spells.
+    private static func name(_ value: Value, _ evaluator: Evaluator) throws(Failure) -> String {
+        let text = try evaluator.text(value)
+        try evaluator.fuel.charge(text.count)
+        return text.text
+    }
+
     private static func text(_ holds: @escaping @Sendable (PythonString) -> Bool) -> Test {
         { (value, arguments, evaluator) throws(Failure) in
             _ = try arguments.bind(to: "this test")
             let text = try evaluator.text(value)
-            try evaluator.fuel.charge(text.count)
+            try evaluator.fuel.charge(propertiesOf: text)
             return holds(text)
         }
     }

@@ -20,7 +20,7 @@ struct Arithmetic {
         case (.add, .string(let left), .string(let right)): return .string(try join(left, right))
         case (.add, .sequence(let left), .sequence(let right)) where left.kind == right.kind && left.canGrow:
             try fuel.charge(elements: left.elements.count + right.elements.count)
-            return .sequence(try PythonSequence(left.kind, left.elements + right.elements))
+            return .sequence(try PythonSequence(left.kind, left.elements + right.elements, fuel))
         case (.multiply, _, _): return try repeated(left, right)
         default: throw unsupported(symbol, left, right)
         }
@@ -139,7 +139,7 @@ struct Arithmetic {
             return .string(string.with(repeated(string.scalars, count)))
         case .sequence(let sequence) where sequence.canGrow:
             try fuel.charge(elements: try total(sequence.elements.count, count))
-            return .sequence(try PythonSequence(sequence.kind, repeated(sequence.elements, count)))
+            return .sequence(try PythonSequence(sequence.kind, repeated(sequence.elements, count), fuel))
         default: throw unsupported(.multiply, left, right)
         }
     }

@@ -2,8 +2,9 @@ internal import OrderedCollections
 
 extension Evaluator {
     /// `value.name`: an attribute, or else an item, in the order of Jinja.
-    func attribute(_ text: String, _ name: PythonString, of value: Value) throws(Failure) -> Value {
-        if let own = try ownAttribute(text, name, of: value) { return own }
+    func attribute(_ name: AttributeName, of value: Value) throws(Failure) -> Value {
+        if let own = try ownAttribute(name, of: value) { return own }
+        let name = name.string
         if case .dictionary(let dictionary) = value, let member = dictionary.members[.string(name)] { return member }
         return .undefined(.attribute(name, of: value))
     }
@@ -26,7 +27,13 @@ extension Evaluator {
         default: break
         }
         guard case .string(let name) = key else { return .undefined(.element(key, of: value)) }
-        return try ownAttribute(name.text, name, of: value) ?? .undefined(.attribute(name, of: value))
+        return try ownAttribute(name, of: value) ?? .undefined(.attribute(name, of: value))
+    }
+
+    /// An attribute of the Python object by a name that the template has computed.
+    func ownAttribute(_ name: PythonString, of value: Value) throws(Failure) -> Value? {
+        try fuel.charge(name.count)
+        return try ownAttribute(AttributeName(name), of: value)
     }
 
     /// The offset for an index, which counts from the end if it is negative.
@@ -36,12 +43,13 @@ extension Evaluator {
     }
 
     /// An attribute of the Python object, nil if it has none of this name.
-    private func ownAttribute(_ text: String, _ name: PythonString, of value: Value) throws(Failure) -> Value? {
+    private func ownAttribute(_ attribute: AttributeName, of value: Value) throws(Failure) -> Value? {
+        let (text, name) = (attribute.text, attribute.string)
         switch value {
         case .undefined(let undefined): throw undefined.failure
         case .namespace(let namespace): return namespace.attributes[name]
-        case .loop(let loop): return attribute(text, of: loop)
-        case .function(.macro(let macro)): return try attribute(text, of: macro)
+        case .loop(let loop): return self.attribute(text, of: loop)
+        case .function(.macro(let macro)): return try self.attribute(text, of: macro)
         case .string: return method(text, name, of: value, in: StringMethods.all[text] != nil)
         case .dictionary:
             if DictionaryMethods.mutating.contains(text) { return .undefined(.unsafe(name, of: value)) }
@@ -64,7 +72,7 @@ extension Evaluator {
     private func attribute(_ name: String, of macro: Macro) throws(Failure) -> Value? {
         switch name {
         case "name": return .string(macro.definition.name)
-        case "arguments": return try .tuple(macro.definition.parameters.map { .string($0.name) })
+        case "arguments": return try .tuple(macro.definition.parameters.map { .string($0.name) }, fuel)
         default: return nil
         }
     }

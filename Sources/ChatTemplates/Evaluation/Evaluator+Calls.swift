@@ -4,7 +4,11 @@ internal import OrderedCollections
 extension Evaluator {
     func evaluate(_ list: ArgumentList) throws(Failure) -> Arguments {
         var arguments = Arguments(positional: try evaluate(list.positional))
-        if let splat = list.splat { arguments.positional += try elements(of: try evaluate(splat)) }
+        if let splat = list.splat {
+            let more = try elements(of: try evaluate(splat))
+            try fuel.charge(elements: more.count)
+            arguments.positional += more
+        }
         for (name, expression) in list.keywords { arguments.keywords.append((name, try evaluate(expression))) }
         if let splat = list.keywordSplat { try append(try evaluate(splat), to: &arguments) }
         return arguments
@@ -81,12 +85,13 @@ extension Evaluator {
             }
         }
         if macro.specialNames.contains("kwargs") {
-            variables["kwargs"] = .dictionary(try PythonDictionary(extra))
+            variables["kwargs"] = .dictionary(try PythonDictionary(extra, fuel))
         } else if case .string(let name)? = extra.keys.first {
             throw Failure("macro '\(macro.name)' takes no keyword argument \(name.text.quotedForMessage)")
         }
         if macro.specialNames.contains("varargs") {
-            variables["varargs"] = try .tuple(Array(arguments.positional.dropFirst(macro.parameters.count)))
+            variables["varargs"] = try .tuple(
+                Array(arguments.positional.dropFirst(macro.parameters.count)), fuel)
         } else if arguments.positional.count > macro.parameters.count {
             throw Failure("macro '\(macro.name)' takes not more than \(macro.parameters.count) argument(s)")
         }

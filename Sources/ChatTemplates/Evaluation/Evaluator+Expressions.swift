@@ -19,8 +19,8 @@ extension Evaluator {
         switch expression {
         case .literal(let literal): value(of: literal)
         case .name(let name, _): scope[name] ?? .undefined(.variable(name))
-        case .tuple(let elements): try .tuple(try evaluate(elements))
-        case .list(let elements): try .list(try evaluate(elements))
+        case .tuple(let elements): try .tuple(try evaluate(elements), fuel)
+        case .list(let elements): try .list(try evaluate(elements), fuel)
         case .dictionary(let entries): try evaluate(entries)
         case .prefixed(let symbol, let operand, let line): try evaluate(symbol, operand, line: line)
         case .operators(let first, let operations): try evaluate(first, operations)
@@ -48,13 +48,12 @@ extension Evaluator {
     }
 
     private func evaluate(_ entries: [DictionaryEntry]) throws(Failure) -> Value {
-        try fuel.charge(elements: entries.count)
         var members: OrderedDictionary<DictionaryKey, Value> = [:]
         for entry in entries {
             let key = try DictionaryKey(try evaluate(entry.key), fuel: fuel)
             members[key] = try evaluate(entry.value)
         }
-        return .dictionary(try PythonDictionary(members))
+        return .dictionary(try PythonDictionary(members, fuel))
     }
 
     private func evaluate(
@@ -152,7 +151,7 @@ extension Evaluator {
         switch suffix.kind {
         case .attribute(let name):
             line = suffix.line
-            return try attribute(name.text, name.string, of: value)
+            return try attribute(name, of: value)
         case .item(let index):
             let key = try evaluate(index)
             line = suffix.line

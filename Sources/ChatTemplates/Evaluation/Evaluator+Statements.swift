@@ -134,6 +134,7 @@ extension Evaluator {
         let items = try filter(try elements(of: iterable), of: loop)
         let state = LoopState(
             items: items, recursion: loop.isRecursive ? (loop, captureScope()) : nil, depth: depth)
+        var hasFinishedAnIteration = false
         for (index, item) in items.enumerated() {
             try fuel.step()
             state.index = index
@@ -143,8 +144,10 @@ extension Evaluator {
                 return try run(loop.body)
             }
             if flow == .leaveLoop { break }
+            if flow == .next { hasFinishedAnIteration = true }
         }
-        if items.isEmpty, !loop.otherwise.isEmpty {
+        // Jinja takes a loop of which no iteration came to its end for an empty one.
+        if !hasFinishedAnIteration, !loop.otherwise.isEmpty {
             try scoped { () throws(Failure) in _ = try run(loop.otherwise) }
         }
     }

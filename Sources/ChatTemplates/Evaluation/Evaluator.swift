@@ -35,7 +35,7 @@ final class Evaluator {
 
     /// Defines variables from outside.
     func define(_ variables: JSONObject) throws(Failure) {
-        for (name, value) in variables { scope.variables[name] = try Value(value) }
+        for (name, value) in variables { scope.variables[name] = try Value(value, fuel) }
     }
 
     /// Runs a whole template and returns what it prints.

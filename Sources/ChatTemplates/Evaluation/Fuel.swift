@@ -33,6 +33,18 @@ final class Fuel {
         try charge(overflow ? Int.max : amount)
     }
 
+    /// Pays for looking up Unicode properties of every scalar, which takes long outside of ASCII.
+    func charge(propertiesOf string: PythonString) throws(Failure) {
+        try charge(string.count)
+        for scalar in string.scalars where !scalar.isASCII { try charge(16) }
+    }
+
+    /// Pays for printing or reading a float, or something that takes as long.
+    func chargeForFloat() throws(Failure) { try charge(512) }
+
+    /// Pays for a call of the C library that may take microseconds.
+    func chargeForFormatting() throws(Failure) { try charge(4096) }
+
     /// Enters a nested block, expression or call; every `enter` that returns is followed by one `leave`.
     func enter() throws(Failure) {
         guard depth < limits.depth else {

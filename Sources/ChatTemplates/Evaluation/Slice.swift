@@ -28,8 +28,7 @@ struct Slice {
             return .string(string.with(indices.map { string.scalars[$0] }))
         case .sequence(let sequence) where sequence.isIndexable:
             let indices = indices(count: sequence.elements.count)
-            try fuel.charge(elements: indices.count)
-            return .sequence(try PythonSequence(sequence.kind, indices.map { sequence.elements[$0] }))
+            return .sequence(try PythonSequence(sequence.kind, indices.map { sequence.elements[$0] }, fuel))
         case .undefined(let undefined): throw undefined.failure
         case .dictionary: throw Failure("unhashable type: 'slice'")
         default: throw Failure("'\(value.typeName)' object is not subscriptable")

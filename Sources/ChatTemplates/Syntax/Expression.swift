@@ -96,6 +96,11 @@ struct AttributeName: Sendable {
         self.text = text
         string = PythonString(text)
     }
+
+    init(_ string: PythonString) {
+        text = string.text
+        self.string = string
+    }
 }
 
 /// The arguments of a call, filter or test.

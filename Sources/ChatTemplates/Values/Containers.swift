@@ -14,10 +14,10 @@ struct PythonSequence {
     let elements: [Value]
     let depth: Int
 
-    init(_ kind: Kind, _ elements: [Value]) throws(Failure) {
+    init(_ kind: Kind, _ elements: [Value], _ fuel: Fuel) throws(Failure) {
         self.kind = kind
         self.elements = elements
-        depth = try containerDepth(of: elements)
+        depth = try containerDepth(of: elements, fuel)
     }
 
     /// Whether `[index]` works.
@@ -29,9 +29,9 @@ struct PythonDictionary {
     let members: OrderedDictionary<DictionaryKey, Value>
     let depth: Int
 
-    init(_ members: OrderedDictionary<DictionaryKey, Value>) throws(Failure) {
+    init(_ members: OrderedDictionary<DictionaryKey, Value>, _ fuel: Fuel) throws(Failure) {
         self.members = members
-        depth = try containerDepth(of: members.values)
+        depth = try containerDepth(of: members.values, fuel)
     }
 }
 
@@ -109,9 +109,9 @@ final class Generator {
     let depth: Int
     private var elements: ArraySlice<Value>
 
-    init(_ elements: [Value]) throws(Failure) {
+    init(_ elements: [Value], _ fuel: Fuel) throws(Failure) {
         self.elements = elements[...]
-        depth = try containerDepth(of: elements)
+        depth = try containerDepth(of: elements, fuel)
     }
 
     func next() -> Value? { elements.popFirst() }

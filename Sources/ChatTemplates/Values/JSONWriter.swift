@@ -20,7 +20,9 @@ struct JSONWriter {
         case .none: append("null")
         case .bool(let value): append(value ? "true" : "false")
         case .integer(let value): append(String(value))
-        case .float(let value): append(Self.describe(value))
+        case .float(let value):
+            try fuel.chargeForFloat()
+            append(Self.describe(value))
         case .string(let string): try append(string)
         case .sequence(let sequence) where sequence.kind == .list || sequence.kind == .tuple:
             try append(sequence.elements)

@@ -28,7 +28,9 @@ struct PythonFormatter {
         case .none: append("None")
         case .bool(let value): append(value ? "True" : "False")
         case .integer(let value): append(String(value))
-        case .float(let value): append(Self.describe(value))
+        case .float(let value):
+            try fuel.chargeForFloat()
+            append(Self.describe(value))
         case .string(let string): try appendString(string)
         case .sequence(let sequence): try append(sequence)
         case .dictionary(let dictionary): try append(dictionary)
@@ -77,7 +79,7 @@ struct PythonFormatter {
     // MARK: Strings
 
     private mutating func appendString(_ string: PythonString) throws(Failure) {
-        try fuel.charge(string.count)
+        try fuel.charge(propertiesOf: string)
         let quote: Unicode.Scalar = string.scalars.contains("'") && !string.scalars.contains("\"") ? "\"" : "'"
         if string.isMarkup { append("Markup(") }
         output.append(quote)

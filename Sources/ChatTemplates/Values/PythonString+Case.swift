@@ -1,5 +1,9 @@
 extension PythonString {
-    var uppercased: PythonString { with(scalars.flatMap(\.properties.uppercaseMapping.unicodeScalars)) }
+    var uppercased: PythonString {
+        var result: [Unicode.Scalar] = []
+        for scalar in scalars { scalar.appendUppercase(to: &result) }
+        return with(result)
+    }
 
     var lowercased: PythonString { with(lowercased(0..<count)) }
 
@@ -11,7 +15,7 @@ extension PythonString {
             if scalar == "Σ", isFinal(index) {
                 result.append("ς")
             } else {
-                result += scalar.properties.lowercaseMapping.unicodeScalars
+                scalar.appendLowercase(to: &result)
             }
         }
         return result
@@ -47,7 +51,7 @@ extension PythonString {
             if scalar.properties.isUppercase {
                 result += lowercased(index..<index + 1)
             } else {
-                result += scalar.properties.uppercaseMapping.unicodeScalars
+                scalar.appendUppercase(to: &result)
             }
         }
         return with(result)
@@ -81,5 +85,23 @@ extension PythonString {
             }
         }
         return PythonString(result, isMarkup: true)
+    }
+}
+
+extension Unicode.Scalar {
+    fileprivate func appendUppercase(to result: inout [Unicode.Scalar]) {
+        if isASCII {
+            result.append(("a"..."z").contains(self) ? Unicode.Scalar(UInt8(value) - 0x20) : self)
+        } else {
+            result += properties.uppercaseMapping.unicodeScalars
+        }
+    }
+
+    fileprivate func appendLowercase(to result: inout [Unicode.Scalar]) {
+        if isASCII {
+            result.append(("A"..."Z").contains(self) ? Unicode.Scalar(UInt8(value) + 0x20) : self)
+        } else {
+            result += properties.lowercaseMapping.unicodeScalars
+        }
     }
 }

@@ -18,9 +18,22 @@ struct PythonString: Sendable {
 
     /// The same scalars as a Swift string.
     var text: String {
-        var view = String.UnicodeScalarView()
-        view.append(contentsOf: scalars)
-        return String(view)
+        let byteCount = scalars.reduce(0) { $0 + UTF8.width($1) }
+        return String(unsafeUninitializedCapacity: byteCount) { buffer in
+            var offset = 0
+            for scalar in scalars {
+                if scalar.isASCII {
+                    buffer[offset] = UInt8(truncatingIfNeeded: scalar.value)
+                    offset += 1
+                } else {
+                    for byte in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter {
+                        buffer[offset] = byte
+                        offset += 1
+                    }
+                }
+            }
+            return offset
+        }
     }
 
     /// The same kind of string with other scalars.
@@ -30,7 +43,7 @@ struct PythonString: Sendable {
 extension PythonString: Hashable {
     static func == (left: PythonString, right: PythonString) -> Bool { left.scalars == right.scalars }
 
-    func hash(into hasher: inout Hasher) { hasher.combine(scalars) }
+    func hash(into hasher: inout Hasher) { scalars.withUnsafeBytes { hasher.combine(bytes: $0) } }
 }
 
 extension PythonString: Comparable {
@@ -47,9 +60,8 @@ extension Unicode.Scalar {
     /// Python's `str.isspace` of one character.
     var isPythonSpace: Bool {
         switch value {
-        case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0: true
-        case 0..<0x1680: false
-        default: properties.isWhitespace
+        case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: true
+        default: false
         }
     }
 

@@ -3,9 +3,9 @@ internal import OrderedCollections
 
 extension Value {
     /// The Python value of a JSON value.
-    init(_ json: JSON) throws(Failure) { try self.init(json, depth: 0) }
+    init(_ json: JSON, _ fuel: Fuel) throws(Failure) { try self.init(json, fuel, depth: 0) }
 
-    private init(_ json: JSON, depth: Int) throws(Failure) {
+    private init(_ json: JSON, _ fuel: Fuel, depth: Int) throws(Failure) {
         guard depth < TemplateLimits.valueDepth else {
             throw Failure(.limit, "the context is nested deeper than \(TemplateLimits.valueDepth)")
         }
@@ -16,11 +16,12 @@ extension Value {
         case .number(let value): self = .float(value)
         case .string(let value): self = .string(value)
         case .array(let elements):
-            self = try .list(try elements.map { (element) throws(Failure) in try Value(element, depth: depth + 1) })
+            self = try .list(
+                try elements.map { (element) throws(Failure) in try Value(element, fuel, depth: depth + 1) }, fuel)
         case .object(let object):
             var members = OrderedDictionary<DictionaryKey, Value>(minimumCapacity: object.count)
-            for (key, value) in object { members[.string(PythonString(key))] = try Value(value, depth: depth + 1) }
-            self = .dictionary(try PythonDictionary(members))
+            for (key, value) in object { members[.string(PythonString(key))] = try Value(value, fuel, depth: depth + 1) }
+            self = .dictionary(try PythonDictionary(members, fuel))
         }
     }
 }

@@ -23,9 +23,13 @@ extension Value {
 
     static func string(_ text: String) -> Value { .string(PythonString(text)) }
 
-    static func list(_ elements: [Value]) throws(Failure) -> Value { .sequence(try PythonSequence(.list, elements)) }
+    static func list(_ elements: [Value], _ fuel: Fuel) throws(Failure) -> Value {
+        .sequence(try PythonSequence(.list, elements, fuel))
+    }
 
-    static func tuple(_ elements: [Value]) throws(Failure) -> Value { .sequence(try PythonSequence(.tuple, elements)) }
+    static func tuple(_ elements: [Value], _ fuel: Fuel) throws(Failure) -> Value {
+        .sequence(try PythonSequence(.tuple, elements, fuel))
+    }
 
     /// Python's `bool(value)`.
     var isTrue: Bool {
@@ -86,8 +90,9 @@ extension Value {
     }
 }
 
-/// The depth of a container of these values.
-func containerDepth(of values: some Sequence<Value>) throws(Failure) -> Int {
+/// The depth of a container of these values, which is paid for.
+func containerDepth(of values: some Collection<Value>, _ fuel: Fuel) throws(Failure) -> Int {
+    try fuel.charge(elements: values.count)
     var depth = 0
     for value in values { depth = max(depth, value.depth) }
     guard depth < TemplateLimits.valueDepth else {

@@ -30,7 +30,8 @@ struct DecoderConfiguration {
         queryHeadCount = try fields.integer("num_attention_heads", in: 1...4096)
         keyValueHeadCount = try fields.integer("num_key_value_heads", in: 1...4096, default: queryHeadCount)
         headSize = try fields.integer("head_dim", in: 1...4096, default: hiddenSize / queryHeadCount)
-        tiesEmbeddings = try fields.bool("tie_word_embeddings", default: config.bool("tie_word_embeddings", default: false))
+        tiesEmbeddings = try fields.bool(
+            "tie_word_embeddings", default: config.bool("tie_word_embeddings", default: false))
         guard queryHeadCount.isMultiple(of: keyValueHeadCount) else {
             throw fields.error(
                 .mismatched, "num_key_value_heads",

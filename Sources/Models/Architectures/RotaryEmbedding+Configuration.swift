@@ -14,9 +14,11 @@ import ModelFiles
 extension RotaryEmbedding {
     init(_ fields: ConfigObject, headSize: Int, pairing: Pairing) throws {
         let scaling = try fields.optionalObject("rope_parameters") ?? fields.optionalObject("rope_scaling")
-        let base = try scaling?.optionalNumber("rope_theta", in: 1...1e12)
+        let base =
+            try scaling?.optionalNumber("rope_theta", in: 1...1e12)
             ?? fields.number("rope_theta", in: 1...1e12, default: 10000)
-        let partial = try scaling?.optionalNumber("partial_rotary_factor")
+        let partial =
+            try scaling?.optionalNumber("partial_rotary_factor")
             ?? fields.number("partial_rotary_factor", default: 1)
         guard partial == 1 else {
             throw fields.error(.unsupported, "partial_rotary_factor", "expected 1, found \(partial)")
@@ -72,7 +74,9 @@ private struct Llama3Scaling {
     }
 }
 
-/// YaRN (Peng et al. 2023): pairs that turn often keep their frequency, slow ones are stretched by `factor`.
+/// YaRN: pairs that turn often keep their frequency, slow ones are stretched by `factor`.
+///
+/// Source: Peng et al. 2023.
 private struct YaRNScaling {
     let factor: Float
     /// The pairs between which the ramp runs.

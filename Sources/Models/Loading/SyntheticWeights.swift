@@ -48,7 +48,8 @@ public struct SyntheticWeights: WeightSource {
             return WeightMatrix(
                 name: linear.name, rowCount: rowCount, columnCount: columnCount,
                 elements: codes.strided(rowStride: columnCount / 2, columnStride: 1),
-                encoding: .mxfp4(blockScales: scales.strided(rowStride: columnCount / MXFP4.blockSize, columnStride: 1)),
+                encoding: .mxfp4(
+                    blockScales: scales.strided(rowStride: columnCount / MXFP4.blockSize, columnStride: 1)),
                 onDiscard: { _ = (codes, scales) })
         }
     }

@@ -62,7 +62,8 @@ public enum FeedForwardSpecification: Sendable {
     /// One gated layer for all tokens.
     case dense(ExpertSpecification)
     /// A router, its experts, and perhaps an expert that every token takes.
-    case mixture(router: LinearSpecification, routing: Routing, experts: ExpertsSpecification, shared: ExpertSpecification?)
+    case mixture(
+        router: LinearSpecification, routing: Routing, experts: ExpertsSpecification, shared: ExpertSpecification?)
 }
 
 /// The modules of a dense feed-forward layer, of a shared expert, or of one expert.

@@ -61,7 +61,6 @@ struct BenchLatency: AsyncParsableCommand {
             throw ModelFileError(.inaccessible, file: json, "the file exists already")
         }
         let backend = try modelOptions.backend()
-        let bandwidth = ReadBandwidth.measure(backend)
         let (transformer, volume) = try load(backend)
         let contextLength = transformer.specification.contextLength
         guard inputLen + outputLen <= contextLength else {
@@ -74,9 +73,11 @@ struct BenchLatency: AsyncParsableCommand {
         var bar = ProgressBar("Latency", unit: "iterations")
         let result = try benchmark.run(transformer) { bar.show($0, of: $1) }
         bar.finish()
+        // Before the bandwidth is measured, which takes memory of its own.
+        let peakResidentByteCount = ProcessMemory.peakResidentByteCount
         let report = LatencyReport(
-            benchmark: benchmark, result: result, volume: volume, readBandwidth: bandwidth,
-            peakResidentByteCount: ProcessMemory.peakResidentByteCount)
+            benchmark: benchmark, result: result, volume: volume, readBandwidth: ReadBandwidth.measure(backend),
+            peakResidentByteCount: peakResidentByteCount)
         try StandardOutput.write(report.text)
         if let json {
             var members = report.json

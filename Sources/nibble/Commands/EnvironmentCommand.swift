@@ -43,11 +43,14 @@ struct EnvironmentCommand: AsyncParsableCommand {
             Row(name: "model", value: (try? ShippedModel.folder()) ?? "not found", source: "default of --model"),
             Row(name: "device", value: "cpu", source: "default"),
             Row(
-                name: "cpu features", value: CPUBackend.processorFeatures.joined(separator: " "), source: "this machine"),
+                name: "cpu features", value: CPUBackend.processorFeatures.joined(separator: " "), source: "this machine"
+            ),
             Row(name: "cpu kernels", value: backend.instructionSet.rawValue, source: instructions.source),
             Row(name: "threads", value: "\(backend.threadCount)", source: threads.source),
             Row(name: "activations", value: ActivationPrecision.full.rawValue, source: "default"),
-            Row(name: "hugging face cache", value: cache ?? "none", source: "HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME or HOME"),
+            Row(
+                name: "hugging face cache", value: cache ?? "none",
+                source: "HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME or HOME"),
         ]
     }
 }

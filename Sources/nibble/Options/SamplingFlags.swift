@@ -9,7 +9,9 @@ struct SamplingFlags: ParsableArguments {
             "Divides the logits; 0 is greedy. (default: the model's, else 0)", valueName: "t"))
     var temperature: Double?
 
-    @Option(help: ArgumentHelp("Keep the k most likely tokens; 0 keeps all. (default: the model's, else 0)", valueName: "k"))
+    @Option(
+        help: ArgumentHelp("Keep the k most likely tokens; 0 keeps all. (default: the model's, else 0)", valueName: "k")
+    )
     var topK: Int?
 
     @Option(

@@ -12,7 +12,8 @@ extension JSON {
             case .array(let elements):
                 text += title + (elements.isEmpty ? " none\n" : "\n")
                 for element in elements { text += indent + "  " + element.scalarText(key: "") + "\n" }
-            default: text += title + " " + value.scalarText(key: indent.isEmpty || key == "bytes" ? key : "bytes") + "\n"
+            default:
+                text += title + " " + value.scalarText(key: indent.isEmpty || key == "bytes" ? key : "bytes") + "\n"
             }
         }
     }
