@@ -10,10 +10,11 @@ public struct KernelRow: Sendable {
     public let distinctExpertCount: Int?
     /// What had to be moved and computed.
     public let work: KernelWork
-    /// The median and the least time, in seconds.
+    /// The median time.
     public let medianSeconds: Double
+    /// The least time.
     public let minimumSeconds: Double
-    /// The time that the work takes at the device's limits, in seconds.
+    /// The time that the work takes at the device's limits.
     public let limitSeconds: Double
 
     init(

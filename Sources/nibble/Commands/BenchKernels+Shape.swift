@@ -1,5 +1,5 @@
-import ArgumentParser
-import Benchmarking
+public import ArgumentParser
+public import Benchmarking
 import Kernels
 
 /// The layer that is measured.
