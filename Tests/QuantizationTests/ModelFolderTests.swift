@@ -110,7 +110,8 @@ import Testing
     @Test("keeps the configuration's other entries in their order")
     func configuration() throws {
         let source = try folder.makeModel(
-            config: #"{"z": 1.5, "model_type": "llama", "a": null}"#, tensors: [.init("a.proj.weight", shape: [16, 16])])
+            config: #"{"z": 1.5, "model_type": "llama", "a": null}"#,
+            tensors: [.init("a.proj.weight", shape: [16, 16])])
         try quantizer(source).write(to: folder.path("out"))
         let file = try MappedFile(path: folder.path("out/config.json"))
         guard case .object(let members) = try JSON(parsing: file.bytes) else { return }
