@@ -21,9 +21,10 @@ extension CPUBackend {
         }
         var packed: [PackedMatrix] = []
         for (part, shape) in zip(parts, shapes) {
-            let memory = try WeightMemory(byteCount: shape.byteCount, for: part.name)
+            let place = try weights.reserve(byteCount: shape.byteCount, for: part.name)
             packed.append(
-                try pack(part, shape: shape, into: memory, offset: 0, blockStride: shape.blockBytes))
+                try pack(
+                    part, shape: shape, into: place.memory, offset: place.offset, blockStride: shape.blockBytes))
         }
         return CPULinear(
             parts: packed,

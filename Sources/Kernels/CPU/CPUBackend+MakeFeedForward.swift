@@ -22,9 +22,9 @@ extension CPUBackend {
             guard !overflowed else { throw KernelError("\(first.gate.name): too many experts") }
             byteCount = sum
         }
-        let memory = try WeightMemory(byteCount: byteCount, for: first.gate.name)
+        let (memory, start) = try weights.reserve(byteCount: byteCount, for: first.gate.name)
         var packed: [CPUFeedForward.Expert] = []
-        var offset = 0
+        var offset = start
         for (expert, shapes) in zip(experts, shapes) {
             packed.append(try pack(expert, shapes: shapes, into: memory, offset: offset))
             offset += shapes.byteCount

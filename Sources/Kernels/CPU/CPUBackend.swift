@@ -14,6 +14,8 @@ public final class CPUBackend: Backend {
     let vectors: nibble_vector_kernels
     /// The matrix products for these instructions.
     let kernels: nibble_matrix_kernels
+    /// The memory of the weights.
+    var weights = WeightArena()
 
     // Of the current operation, kept for their memory.
     var stepRows: [StepRow] = []

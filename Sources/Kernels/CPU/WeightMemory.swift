@@ -4,10 +4,12 @@
     import Darwin
 #endif
 
-/// The bytes of packed matrices.
+/// Memory that holds packed matrices.
 final class WeightMemory: @unchecked Sendable {
     /// The first byte, at an address that is a multiple of 64.
     let base: UnsafeMutablePointer<UInt8>
+    /// The number of bytes.
+    let byteCount: Int
 
     private static let hugePageSize = 2 << 20
     /// More than any machine has, and far from overflow.
@@ -19,7 +21,7 @@ final class WeightMemory: @unchecked Sendable {
     /// - Throws: ``KernelError`` if there is not that much memory.
     init(byteCount: Int, for name: String) throws(KernelError) {
         // Weights are read from end to end: pages of 2 MiB spare most of the address translations.
-        let usesHugePages = byteCount >= 2 * Self.hugePageSize
+        let usesHugePages = byteCount >= Self.hugePageSize
         var memory: UnsafeMutableRawPointer?
         guard
             (0...Self.maximumByteCount).contains(byteCount),
@@ -29,7 +31,36 @@ final class WeightMemory: @unchecked Sendable {
             if usesHugePages { madvise(memory, byteCount, MADV_HUGEPAGE) }
         #endif
         base = memory.bindMemory(to: UInt8.self, capacity: max(byteCount, 64))
+        self.byteCount = byteCount
     }
 
     deinit { free(base) }
+}
+
+/// Places the matrices of a model one after another in large pieces of memory.
+///
+/// A piece lives as long as a matrix in it.
+struct WeightArena {
+    private var memory: WeightMemory?
+    private var usedByteCount = 0
+
+    /// Of a piece, unless one layer needs more.
+    private static let pieceByteCount = 64 << 20
+
+    /// Memory for the matrices of a layer, and where it starts in a piece, at a multiple of 64 bytes.
+    ///
+    /// - Throws: ``KernelError`` if there is not that much memory.
+    mutating func reserve(
+        byteCount: Int, for name: String
+    ) throws(KernelError) -> (memory: WeightMemory, offset: Int) {
+        if let memory, byteCount <= memory.byteCount - usedByteCount {
+            let offset = usedByteCount
+            usedByteCount += min((byteCount + 63) & ~63, memory.byteCount - usedByteCount)
+            return (memory, offset)
+        }
+        let piece = try WeightMemory(byteCount: max(byteCount, Self.pieceByteCount), for: name)
+        memory = piece
+        usedByteCount = min((byteCount + 63) & ~63, piece.byteCount)
+        return (piece, 0)
+    }
 }
