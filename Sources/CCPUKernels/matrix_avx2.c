@@ -12,45 +12,24 @@ INLINE lanes joined(__m256 low, __m256 high) {
     return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 }
 
-// The high 16 bits of 8 rows' E2M1 values in columns i and i + 2 (low halves), i + 4 and i + 6 (high halves), as pairs.
-typedef struct {
-    __m256i low, high;
-} value_pairs;
-
-// The upper half of a float32 is one of 16 patterns: two table look-ups for its bytes, which are then interleaved.
-INLINE value_pairs look_up(__m256i codes) {
-    const __m256i upper = _mm256_broadcastsi128_si256(_mm_setr_epi8(
-        0, 0x3f, 0x3f, 0x3f, 0x40, 0x40, 0x40, 0x40, 0, (char)0xbf, (char)0xbf, (char)0xbf, (char)0xc0, (char)0xc0,
-        (char)0xc0, (char)0xc0));
-    const __m256i lower = _mm256_broadcastsi128_si256(_mm_setr_epi8(
-        0, 0, (char)0x80, (char)0xc0, 0, 0x40, (char)0x80, (char)0xc0, 0, 0, (char)0x80, (char)0xc0, 0, 0x40,
-        (char)0x80, (char)0xc0));
-    codes = _mm256_and_si256(codes, _mm256_set1_epi8(15));
-    __m256i high = _mm256_shuffle_epi8(upper, codes), low = _mm256_shuffle_epi8(lower, codes);
-    return (value_pairs){_mm256_unpacklo_epi8(low, high), _mm256_unpackhi_epi8(low, high)};
-}
-
-INLINE __m256 even_half(__m256i pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); }
-
-INLINE __m256 odd_half(__m256i pairs) {
-    return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int32_t)0xffff0000)));
-}
-
+// Twice the values as bytes; each is shifted into place with its sign and converted. Shifts and conversions are done by
+// other units of the processor than the products, which interleaving bytes to float32 patterns is not.
 INLINE void decode_line(const uint8_t *line, lanes columns[LINE_COLUMNS]) {
-    // Puts a row's first two bytes, then its last two, beside those of the next row, so that interleaving keeps rows in
-    // their lanes.
-    const __m256i by_row =
-        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
-    __m256i first = _mm256_shuffle_epi8(_mm256_load_si256((const __m256i *)line), by_row);
-    __m256i second = _mm256_shuffle_epi8(_mm256_load_si256((const __m256i *)(line + 32)), by_row);
-    for (int odd = 0; odd < 2; odd++) {
-        value_pairs a = look_up(odd ? _mm256_srli_epi16(first, 4) : first);
-        value_pairs b = look_up(odd ? _mm256_srli_epi16(second, 4) : second);
-        columns[odd] = joined(even_half(a.low), even_half(b.low));
-        columns[2 + odd] = joined(odd_half(a.low), odd_half(b.low));
-        columns[4 + odd] = joined(even_half(a.high), even_half(b.high));
-        columns[6 + odd] = joined(odd_half(a.high), odd_half(b.high));
+    const __m256i twice =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12));
+    const __m256i nibble = _mm256_set1_epi8(15);
+    __m256 halves[LINE_COLUMNS][2];
+    for (int half = 0; half < 2; half++) {
+        __m256i codes = _mm256_load_si256((const __m256i *)(line + 32 * half));
+        __m256i even = _mm256_shuffle_epi8(twice, _mm256_and_si256(codes, nibble));
+        __m256i odd = _mm256_shuffle_epi8(twice, _mm256_and_si256(_mm256_srli_epi16(codes, 4), nibble));
+        for (int i = 0; i < 4; i++) {
+            int left = 24 - 8 * i;
+            halves[2 * i][half] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(even, left), 24));
+            halves[2 * i + 1][half] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(odd, left), 24));
+        }
     }
+    for (int i = 0; i < LINE_COLUMNS; i++) columns[i] = joined(halves[i][0], halves[i][1]);
 }
 
 INLINE lanes half_lanes(const uint8_t *line) {
@@ -165,12 +144,11 @@ static void multiply_split_row(
     }
 }
 
-#define DECODED(weights) __asm__ volatile("" : : "r"(weights) : "memory")
 #define SPLIT_ROW
 #define KERNELS nibble_matrix_kernels_avx2
-#define FEW_ROWS 4
+#define FEW_ROWS 5
 #define TILE_ROWS 6
-#define PANEL_THRESHOLD 5
+#define PANEL_THRESHOLD 11
 #include "matrix_body.inc"
 #pragma clang attribute pop
 #endif

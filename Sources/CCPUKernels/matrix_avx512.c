@@ -9,11 +9,10 @@
 
 // A register is a line; column p of its rows is in nibble p, and a permutation looks 16 nibbles up at once.
 INLINE void decode_line(const uint8_t *line, lanes columns[LINE_COLUMNS]) {
-    const __m512 values =
-        _mm512_setr_ps(0, 0.5f, 1, 1.5f, 2, 3, 4, 6, 0, -0.5f, -1, -1.5f, -2, -3, -4, -6);
+    const __m512 twice = _mm512_setr_ps(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
     __m512i codes = _mm512_load_si512(line);
     for (int column = 0; column < LINE_COLUMNS; column++) {
-        columns[column] = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 4 * column), values);
+        columns[column] = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 4 * column), twice);
     }
 }
 
@@ -89,7 +88,6 @@ WITH_VNNI static void multiply_split_row(
 
 #define SPLIT_ROW
 #define KERNELS nibble_matrix_kernels_avx512
-#define DECODED(weights)
 #define FEW_ROWS 8
 #define TILE_ROWS 12
 #define PANEL_THRESHOLD 24

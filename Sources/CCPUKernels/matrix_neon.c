@@ -10,7 +10,7 @@ INLINE lanes joined(const float32x4_t rows[4]) {
     return values;
 }
 
-// Twice the values fit a byte: they are looked up as bytes, widened, and converted with a factor of a half.
+// Twice the values as bytes; each is shifted into place with its sign and converted.
 INLINE void decode_line(const uint8_t *line, lanes columns[LINE_COLUMNS]) {
     static const int8_t twice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
     const int8x16_t table = vld1q_s8(twice);
@@ -20,14 +20,11 @@ INLINE void decode_line(const uint8_t *line, lanes columns[LINE_COLUMNS]) {
         uint8x16_t codes = vld1q_u8(line + 16 * quarter);
         int32x4_t even = vreinterpretq_s32_s8(vqtbl1q_s8(table, vandq_u8(codes, nibble)));
         int32x4_t odd = vreinterpretq_s32_s8(vqtbl1q_s8(table, vshrq_n_u8(codes, 4)));
-        rows[0][quarter] = vcvtq_n_f32_s32(vshrq_n_s32(vshlq_n_s32(even, 24), 24), 1);
-        rows[1][quarter] = vcvtq_n_f32_s32(vshrq_n_s32(vshlq_n_s32(odd, 24), 24), 1);
-        rows[2][quarter] = vcvtq_n_f32_s32(vshrq_n_s32(vshlq_n_s32(even, 16), 24), 1);
-        rows[3][quarter] = vcvtq_n_f32_s32(vshrq_n_s32(vshlq_n_s32(odd, 16), 24), 1);
-        rows[4][quarter] = vcvtq_n_f32_s32(vshrq_n_s32(vshlq_n_s32(even, 8), 24), 1);
-        rows[5][quarter] = vcvtq_n_f32_s32(vshrq_n_s32(vshlq_n_s32(odd, 8), 24), 1);
-        rows[6][quarter] = vcvtq_n_f32_s32(vshrq_n_s32(even, 24), 1);
-        rows[7][quarter] = vcvtq_n_f32_s32(vshrq_n_s32(odd, 24), 1);
+        for (int i = 0; i < 4; i++) {
+            const int32x4_t left = vdupq_n_s32(24 - 8 * i);
+            rows[2 * i][quarter] = vcvtq_f32_s32(vshrq_n_s32(vshlq_s32(even, left), 24));
+            rows[2 * i + 1][quarter] = vcvtq_f32_s32(vshrq_n_s32(vshlq_s32(odd, left), 24));
+        }
     }
     for (int column = 0; column < LINE_COLUMNS; column++) columns[column] = joined(rows[column]);
 }
@@ -42,7 +39,6 @@ INLINE lanes half_lanes(const uint8_t *line) {
 }
 
 #define KERNELS nibble_matrix_kernels_neon
-#define DECODED(weights)
 #define FEW_ROWS 4
 #define TILE_ROWS 6
 #define PANEL_THRESHOLD 5

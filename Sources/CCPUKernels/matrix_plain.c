@@ -5,11 +5,11 @@
 #include "matrix_layout.h"
 
 INLINE void decode_line(const uint8_t *line, lanes columns[LINE_COLUMNS]) {
-    static const float values[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, 0, -0.5f, -1, -1.5f, -2, -3, -4, -6};
+    static const float twice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
     for (int row = 0; row < NIBBLE_BLOCK_ROWS; row++) {
         uint32_t codes;
         memcpy(&codes, line + 4 * row, 4);
-        for (int column = 0; column < LINE_COLUMNS; column++) columns[column][row] = values[codes >> 4 * column & 15];
+        for (int column = 0; column < LINE_COLUMNS; column++) columns[column][row] = twice[codes >> 4 * column & 15];
     }
 }
 
@@ -24,7 +24,6 @@ INLINE lanes half_lanes(const uint8_t *line) {
 }
 
 #define KERNELS nibble_matrix_kernels_plain
-#define DECODED(weights)
 #define FEW_ROWS 2
 #define TILE_ROWS 6
 #define PANEL_THRESHOLD 3
