@@ -56,7 +56,4 @@ import Testing
         #expect(open.isEmpty)
         #expect(!text.contains("<script"))
     }
-
-    @Test("the same lines give the same text")
-    func deterministic() { #expect(LinePlot.document([plot]) == LinePlot.document([plot])) }
 }
