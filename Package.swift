@@ -22,6 +22,7 @@ let package = Package(
     products: [
         .library(name: "FP4", targets: ["FP4"]),
         .library(name: "NibbleKernels", targets: ["Kernels"]),
+        .library(name: "NibbleModelFiles", targets: ["ModelFiles", "Tokenization", "ChatTemplates"]),
         .library(name: "Nibble", targets: ["Engine"]),
         .executable(name: "nibble", targets: ["nibble"]),
     ],
@@ -68,7 +69,8 @@ let package = Package(
             name: "TokenizationTests", dependencies: ["Tokenization", "ModelFiles", "TestSupport"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "TestSupport"], swiftSettings: swiftSettings),
+            name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "TestSupport"], exclude: ["Fixtures"],
+            swiftSettings: swiftSettings),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(

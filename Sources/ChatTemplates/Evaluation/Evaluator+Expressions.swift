@@ -6,7 +6,7 @@ extension Evaluator {
     func evaluate(_ expression: Expression) throws(Failure) -> Value {
         switch expression {
         case .literal(let literal): return value(of: literal)
-        case .name(let name, _): return scope[name] ?? .undefined(.variable(name))
+        case .name(let name): return scope[name] ?? .undefined(.variable(name))
         default: break
         }
         try fuel.enter()
@@ -18,7 +18,7 @@ extension Evaluator {
     private func evaluateNested(_ expression: Expression) throws(Failure) -> Value {
         switch expression {
         case .literal(let literal): value(of: literal)
-        case .name(let name, _): scope[name] ?? .undefined(.variable(name))
+        case .name(let name): scope[name] ?? .undefined(.variable(name))
         case .tuple(let elements): try .tuple(try evaluate(elements), fuel)
         case .list(let elements): try .list(try evaluate(elements), fuel)
         case .dictionary(let entries): try evaluate(entries)

@@ -39,7 +39,8 @@ extension PythonString {
         var result: [Unicode.Scalar] = []
         var isInWord = false
         for (index, scalar) in scalars.enumerated() {
-            result += isInWord ? lowercased(index..<index + 1) : Array(scalar.properties.titlecaseMapping.unicodeScalars)
+            result +=
+                isInWord ? lowercased(index..<index + 1) : Array(scalar.properties.titlecaseMapping.unicodeScalars)
             isInWord = scalar.properties.isCased
         }
         return with(result)
