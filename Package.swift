@@ -54,7 +54,9 @@ let package = Package(
         .target(
             name: "Engine", dependencies: ["Models", "Tokenization", "ChatTemplates"], swiftSettings: swiftSettings),
         // How fast it is, beside what the machine could do.
-        .target(name: "Benchmarking", dependencies: ["Kernels", "ModelFiles", "Models"], swiftSettings: swiftSettings),
+        .target(
+            name: "Benchmarking", dependencies: ["FP4", "Kernels", "ModelFiles", "Models"],
+            swiftSettings: swiftSettings),
         .executableTarget(
             name: "nibble", dependencies: ["Benchmarking", "Engine", "Quantization", argumentParser],
             swiftSettings: swiftSettings),
@@ -76,7 +78,9 @@ let package = Package(
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "TestSupport"], swiftSettings: swiftSettings),
-        .testTarget(name: "BenchmarkingTests", dependencies: ["Benchmarking"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "BenchmarkingTests", dependencies: ["Benchmarking", "FP4", "Kernels", "ModelFiles", "Models"],
+            swiftSettings: swiftSettings),
         .testTarget(
             name: "CommandLineTests", dependencies: ["nibble", "ModelFiles", "TestSupport"],
             swiftSettings: swiftSettings),

@@ -68,7 +68,7 @@ public struct LatencyBenchmark {
         let prompts = caches.map { _ in tokens(inputLength) }
         let start = clock.now
         for (cache, prompt) in zip(caches, prompts) { try prefill(prompt, into: cache, transformer) }
-        result.prefillSeconds.append(seconds(clock.now - start))
+        result.prefillSeconds.append((clock.now - start).seconds)
 
         for position in inputLength..<capacity - 1 {
             let step = tokens(batchSize)
@@ -77,7 +77,7 @@ public struct LatencyBenchmark {
             }
             let start = clock.now
             _ = try transformer.step(tokens: step, sequences: rows, logitRows: Array(0..<batchSize))
-            result.stepSeconds.append(seconds(clock.now - start))
+            result.stepSeconds.append((clock.now - start).seconds)
         }
         return result
     }
@@ -92,9 +92,5 @@ public struct LatencyBenchmark {
             _ = try transformer.step(
                 tokens: chunk, sequences: [rows], logitRows: isLast ? [chunk.count - 1] : [])
         }
-    }
-
-    private func seconds(_ duration: Duration) -> Double {
-        Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
     }
 }

@@ -17,7 +17,6 @@ public enum ReadBandwidth {
             clock.measure { backend.readThrough(UnsafeRawBufferPointer(buffer)) }
         }
         let fastest = durations.min() ?? .seconds(1)
-        let seconds = Double(fastest.components.seconds) + Double(fastest.components.attoseconds) * 1e-18
-        return Double(byteCount) / seconds
+        return Double(byteCount) / fastest.seconds
     }
 }

@@ -36,7 +36,7 @@ static inline size_t bytes_before(nibble_format format, size_t column) {
 enum { DIGITS = 3, DIGIT_SCALE_EXPONENT = 60 };
 
 // What a digit counts. The last fits a signed 16-bit factor only when negative.
-static const int16_t digit_values[DIGITS] = {1, 1 << 8, -1 << 15};
+static const int16_t digit_values[DIGITS] = {1, 1 << 8, -(1 << 15)};
 
 // Sixteen activations as integers of 23 bits times a power of two: sums of digits[i] * digit_values[i].
 typedef struct {

@@ -3,3 +3,4 @@
 #include "matrix.h"
 #include "vector.h"
 #include "stream.h"
+#include "peak.h"

@@ -18,4 +18,15 @@ extension CPUBackend {
             }
         }
     }
+
+    /// Chooses the experts of each row by its logits `[T, E]`, as ``routeToExperts(_:routing:logits:input:rowCount:addingTo:)``
+    /// does first, and groups the rows by expert.
+    ///
+    /// - Throws: ``KernelError`` if sizes disagree.
+    public func selectExperts(_ routing: Routing, logits: CPUActivations, rowCount: Int) throws(KernelError) {
+        try assignExperts(routing, logits: logits, rowCount: rowCount, expertCount: logits.columnCount)
+    }
+
+    /// The experts chosen last, `[T, topK]`, by falling logit in each row.
+    public var selectedExperts: [Int32] { expertSelection.experts }
 }

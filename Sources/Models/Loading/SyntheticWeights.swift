@@ -1,5 +1,5 @@
 import FP4
-import Kernels
+package import Kernels
 public import ModelFiles
 
 /// Weights drawn from a seed, in the formats that a configuration announces: a model to measure without a download.
@@ -17,14 +17,24 @@ public struct SyntheticWeights: WeightSource {
     }
 
     func matrix(_ linear: LinearSpecification) throws -> WeightMatrix {
-        let (rowCount, columnCount) = (linear.outputSize, linear.inputSize)
-        var random = SplitMix64(seed: seed(of: linear.name))
-        switch format(of: linear) {
+        Self.matrix(
+            linear.name, rowCount: linear.outputSize, columnCount: linear.inputSize, format: format(of: linear),
+            seed: seed(of: linear.name))
+    }
+
+    /// A weight matrix by itself.
+    ///
+    /// - Parameter columnCount: a multiple of the format's block size.
+    package static func matrix(
+        _ name: String, rowCount: Int, columnCount: Int, format: Format, seed: UInt64
+    ) -> WeightMatrix {
+        var random = SplitMix64(seed: seed)
+        switch format {
         case .bfloat16:
             let elements = SyntheticBytes(count: rowCount * columnCount * 2)
             elements.fillBFloat16(amplitude: (3 / Float(columnCount)).squareRoot(), using: &random)
             return WeightMatrix(
-                name: linear.name, rowCount: rowCount, columnCount: columnCount,
+                name: name, rowCount: rowCount, columnCount: columnCount,
                 elements: elements.strided(rowStride: columnCount * 2, columnStride: 2), encoding: .bfloat16,
                 onDiscard: { _ = elements })
         case .nvfp4:
@@ -35,18 +45,18 @@ public struct SyntheticWeights: WeightSource {
             scales.fill(using: &random) { 0x30 + $0 & 0xF }
             let blockScales = scales.strided(rowStride: columnCount / NVFP4.blockSize, columnStride: 1)
             return WeightMatrix(
-                name: linear.name, rowCount: rowCount, columnCount: columnCount,
+                name: name, rowCount: rowCount, columnCount: columnCount,
                 elements: codes.strided(rowStride: columnCount / 2, columnStride: 1),
-                encoding: .nvfp4(blockScales: blockScales, globalScale: Self.scale(columnCount: columnCount)),
+                encoding: .nvfp4(blockScales: blockScales, globalScale: scale(columnCount: columnCount)),
                 onDiscard: { _ = (codes, scales) })
         case .mxfp4:
             let codes = SyntheticBytes(count: rowCount * columnCount / 2)
             codes.fill(using: &random)
             let scales = SyntheticBytes(count: rowCount * columnCount / MXFP4.blockSize)
-            let exponent = UInt8(clamping: 127 + Int(Self.scale(columnCount: columnCount).exponent))
+            let exponent = UInt8(clamping: 127 + Int(scale(columnCount: columnCount).exponent))
             scales.fill(using: &random) { exponent - $0 & 1 }
             return WeightMatrix(
-                name: linear.name, rowCount: rowCount, columnCount: columnCount,
+                name: name, rowCount: rowCount, columnCount: columnCount,
                 elements: codes.strided(rowStride: columnCount / 2, columnStride: 1),
                 encoding: .mxfp4(
                     blockScales: scales.strided(rowStride: columnCount / MXFP4.blockSize, columnStride: 1)),
@@ -74,7 +84,8 @@ public struct SyntheticWeights: WeightSource {
 
     func byteCount(ofOneOf experts: ExpertsSpecification) throws -> Int { try byteCount(of: experts.expert(0)) }
 
-    private enum Format { case bfloat16, nvfp4, mxfp4 }
+    /// How the elements of a matrix are stored.
+    package enum Format: String, Sendable { case bfloat16, nvfp4, mxfp4 }
 
     private func format(of linear: LinearSpecification) -> Format {
         let isKeptByEveryRecipe = ["lm_head", "embed_tokens", ".router", ".mlp.gate"].contains {

@@ -43,7 +43,7 @@ struct ShardWriter: ~Copyable {
             case .copy(let tensor): try copy(tensor, to: &writer)
             case .slice(_, let tensor, let first, let stride, let count):
                 try copySlice(of: tensor, first: first, stride: stride, count: count, to: &writer)
-            case .globalScale(_, let group): try write(try scale(of: group).stored, to: &writer)
+            case .globalScale(_, let group): try write(scale(of: group).stored, to: &writer)
             case .packed(let weight): try quantize(weight, to: &writer)
             }
         }
@@ -77,7 +77,7 @@ struct ShardWriter: ~Copyable {
         globalScales[group] = GlobalScale(absoluteMaximum: maximum, layout: plan.scheme.layout)
     }
 
-    private func scale(of group: ScaleGroup) throws -> GlobalScale {
+    private func scale(of group: ScaleGroup) -> GlobalScale {
         guard let scale = globalScales[group] else { preconditionFailure("every group is measured before it is used") }
         return scale
     }
@@ -85,7 +85,7 @@ struct ShardWriter: ~Copyable {
     private func quantize(_ weight: PackedWeight, to writer: inout SafeTensorsWriter) throws {
         let view = weight.view
         let blockSize = weight.format.blockSize
-        let multiplier = try scale(of: weight.scaleGroup).multiplier
+        let multiplier = scale(of: weight.scaleGroup).multiplier
         let scales = Buffer(byteCount: view.rowCount * view.columnCount / blockSize)
         let chunkRowCount = weight.chunkRowCount(elementCount: Self.chunkElementCount)
         try view.tensor.file.checkUnchanged()

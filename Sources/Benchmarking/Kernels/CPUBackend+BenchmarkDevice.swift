@@ -1,0 +1,32 @@
+public import FP4
+public import Kernels
+
+extension CPUBackend: BenchmarkDevice {
+    /// The instruction set.
+    public var deviceName: String { "cpu \(instructionSet.rawValue)" }
+
+    /// The last-level caches of all cores.
+    public var cacheByteCount: Int { HostMemory.cacheByteCount }
+
+    /// The physical memory of this machine.
+    public var memoryByteCount: Int { HostMemory.byteCount }
+
+    /// Measures the rates at which all threads read memory, and multiply and add in registers.
+    public func measureLimits() -> DeviceLimits {
+        DeviceLimits(
+            bytesPerSecond: ReadBandwidth.measure(self), operationsPerSecond: ArithmeticPeak.measure(self))
+    }
+
+    /// The experts chosen last.
+    public func readSelectedExperts() -> [Int32] { selectedExperts }
+
+    /// Makes a buffer of NVFP4 activations whose bytes are all 0xFF.
+    public func makeQuantizedActivations(
+        rowCount: Int, columnCount: Int, tiling: ScaleLayout.Tiling
+    ) throws(KernelError) -> CPUQuantizedActivations {
+        try CPUQuantizedActivations(rowCount: rowCount, columnCount: columnCount, tiling: tiling)
+    }
+
+    /// The block scales with their padding.
+    public func readScales(_ quantized: CPUQuantizedActivations) -> [UInt8] { Array(quantized.scales) }
+}

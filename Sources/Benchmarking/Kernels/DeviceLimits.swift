@@ -1,0 +1,18 @@
+/// What a device does at best.
+public struct DeviceLimits: Sendable, Equatable {
+    /// Bytes read from memory in a second.
+    public let bytesPerSecond: Double
+    /// Multiplications and additions of float32 numbers in a second.
+    public let operationsPerSecond: Double
+
+    /// Describes a device.
+    public init(bytesPerSecond: Double, operationsPerSecond: Double) {
+        self.bytesPerSecond = bytesPerSecond
+        self.operationsPerSecond = operationsPerSecond
+    }
+
+    /// The time that work takes at least: its bytes or its arithmetic, whichever takes longer.
+    public func seconds(for work: KernelWork) -> Double {
+        max(Double(work.byteCount) / bytesPerSecond, Double(work.operationCount) / operationsPerSecond)
+    }
+}

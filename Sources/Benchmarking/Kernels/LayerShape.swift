@@ -1,0 +1,85 @@
+public import Kernels
+import Models
+
+/// The shape of a mixture-of-experts layer.
+public struct LayerShape: Sendable, Equatable {
+    /// The format of the experts' weights.
+    public enum Format: String, Sendable, CaseIterable {
+        /// E2M1 codes with an E4M3 scale for 16.
+        case nvfp4
+        /// E2M1 codes with an E8M0 scale for 32.
+        case mxfp4
+
+        /// Elements that share a block scale.
+        public var blockSize: Int { self == .nvfp4 ? 16 : 32 }
+
+        var weights: SyntheticWeights.Format { self == .nvfp4 ? .nvfp4 : .mxfp4 }
+    }
+
+    /// The name that the shape goes by.
+    public var name: String
+    /// `H`, a multiple of the format's block size.
+    public var hiddenSize: Int
+    /// `I` of one expert, a multiple of the format's block size.
+    public var intermediateSize: Int
+    /// `E`.
+    public var expertCount: Int
+    /// How experts are chosen.
+    public var routing: Routing
+    /// The function between an expert's products.
+    public var activation: GatedActivation = .swiglu
+    /// The format of the weights.
+    public var format: Format = .nvfp4
+    /// Whether the experts' projections have biases.
+    public var hasBiases = false
+
+    /// Describes a layer of SwiGLU experts without biases.
+    public init(
+        name: String, hiddenSize: Int, intermediateSize: Int, expertCount: Int, routing: Routing,
+        format: Format = .nvfp4
+    ) {
+        self.name = name
+        self.hiddenSize = hiddenSize
+        self.intermediateSize = intermediateSize
+        self.expertCount = expertCount
+        self.routing = routing
+        self.format = format
+    }
+
+    /// Llama 4 Scout, without its shared expert.
+    public static let scout = LayerShape(
+        name: "scout", hiddenSize: 5120, intermediateSize: 8192, expertCount: 16,
+        routing: Routing(topK: 1, score: .sigmoid, weightPlacement: .input))
+
+    /// Qwen3-30B-A3B.
+    public static let qwen330BA3B = LayerShape(
+        name: "qwen3-30b-a3b", hiddenSize: 2048, intermediateSize: 768, expertCount: 128,
+        routing: Routing(topK: 8, score: .softmax(renormalized: true), weightPlacement: .output))
+
+    /// gpt-oss-120b.
+    public static let gptOSS120B = {
+        var shape = LayerShape(
+            name: "gpt-oss-120b", hiddenSize: 2880, intermediateSize: 2880, expertCount: 128,
+            routing: Routing(topK: 4, score: .softmaxOfSelected, weightPlacement: .output), format: .mxfp4)
+        shape.activation = .clampedSwiglu(alpha: 1.702, limit: 7)
+        shape.hasBiases = true
+        return shape
+    }()
+
+    /// The shapes that have a name.
+    public static let named: [LayerShape] = [.scout, .qwen330BA3B, .gptOSS120B]
+
+    /// The bytes of codes and block scales of a matrix.
+    func byteCount(rowCount: Int, columnCount: Int) -> Int {
+        rowCount * (columnCount / 2 + columnCount / format.blockSize)
+    }
+
+    /// The bytes of one expert's codes and block scales.
+    public var expertByteCount: Int {
+        2 * byteCount(rowCount: intermediateSize, columnCount: hiddenSize)
+            + byteCount(rowCount: hiddenSize, columnCount: intermediateSize)
+    }
+
+    /// The bytes of the codes and block scales of the matrix `[H, H]`.
+    public var linearByteCount: Int { byteCount(rowCount: hiddenSize, columnCount: hiddenSize) }
+}

@@ -1,0 +1,34 @@
+import Models
+import Testing
+
+@testable import Benchmarking
+
+@Suite struct RouterLogitsTests {
+    private func experts(_ logits: [Float], expertCount: Int, topK: Int) -> Set<Int> {
+        var experts: Set<Int> = []
+        for row in 0..<logits.count / expertCount {
+            experts.formUnion(RouterLogits.largest(logits[row * expertCount..<(row + 1) * expertCount], count: topK))
+        }
+        return experts
+    }
+
+    @Test(
+        "sets choose the same number of experts, and together all of them before one is chosen again", arguments: 1...3)
+    func leastRecentlyUsed(tokenCount: Int) {
+        var random = SplitMix64(seed: 7)
+        let logits = RouterLogits(tokenCount: tokenCount, expertCount: 32, topK: 4, using: &random)
+        var used: Set<Int> = []
+        for (index, set) in logits.sets.enumerated() {
+            let chosen = experts(set, expertCount: 32, topK: 4)
+            #expect(chosen.count == logits.distinctExpertCount)
+            if index < logits.sets.count - 1 { #expect(used.isDisjoint(with: chosen)) }
+            used.formUnion(chosen)
+        }
+        #expect(used.count == 32)
+    }
+
+    @Test("the largest logits come first, equal ones by index")
+    func largest() {
+        #expect(RouterLogits.largest([9, 1, 3, 3, 2][1...], count: 3) == [1, 2, 3])
+    }
+}

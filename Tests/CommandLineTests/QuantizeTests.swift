@@ -1,0 +1,36 @@
+import ModelFiles
+import TestSupport
+import Testing
+
+@Suite struct QuantizeTests {
+    @Test("writes a folder that generates, and refuses to write it again")
+    func writes() throws {
+        let folder = try TestSupport.TemporaryFolder()
+        let arguments = ["quantize", Golden.path("models/llama_dense-bf16"), folder.path("out")]
+        let result = try CommandRunner.run(arguments)
+        #expect(result.status == 0)
+        #expect(result.output.isEmpty)
+        #expect(result.errors.contains("21 modules quantized"))
+        let generated = try CommandRunner.run([
+            "generate", "--model", folder.path("out"), "To be", "--max-new-tokens", "2", "--temperature", "0",
+        ])
+        #expect(generated.status == 0)
+        let again = try CommandRunner.run(arguments)
+        #expect(again.status == 1)
+        #expect(again.errors.contains("exists already"))
+    }
+
+    @Test("chooses the layout that engines load for a format")
+    func layouts() throws {
+        let folder = try TestSupport.TemporaryFolder()
+        let source = Golden.path("models/qwen3_dense-bf16")
+        let refused = try CommandRunner.run([
+            "quantize", source, folder.path("out"), "--format", "mxfp4", "--layout", "modelopt",
+        ])
+        #expect(refused.status == 64)
+        let result = try CommandRunner.run(["quantize", source, folder.path("out"), "--format", "mxfp4"])
+        #expect(result.status == 0)
+        let config = try ModelFolder(path: folder.path("out")).config.object("quantization_config")
+        #expect(try config.string("format") == "mxfp4-pack-quantized")
+    }
+}
