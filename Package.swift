@@ -22,7 +22,7 @@ let package = Package(
     products: [
         .library(name: "FP4", targets: ["FP4"]),
         .library(name: "NibbleKernels", targets: ["Kernels"]),
-        .library(name: "NibbleModelFiles", targets: ["ModelFiles", "Tokenization", "ChatTemplates"]),
+        .library(name: "NibbleModelFiles", targets: ["ModelFiles", "Tokenization", "ChatTemplates", "Models"]),
         .library(name: "Nibble", targets: ["Engine"]),
         .executable(name: "nibble", targets: ["nibble"]),
     ],
