@@ -11,7 +11,6 @@ extension Evaluator {
         }
         try fuel.enter()
         defer { fuel.leave() }
-        try fuel.step()
         return try evaluateNested(expression)
     }
 
@@ -59,6 +58,7 @@ extension Evaluator {
     private func evaluate(
         condition: Expression, then: Expression, otherwise: Expression?
     ) throws(Failure) -> Value {
+        try fuel.step()
         if try evaluate(condition).isTrue { return try evaluate(then) }
         if let otherwise { return try evaluate(otherwise) }
         return .undefined(.hint("the inline if-expression evaluated to false and no else section was defined"))
@@ -67,6 +67,7 @@ extension Evaluator {
     // MARK: Operators
 
     private func evaluate(_ symbol: PrefixOperator, _ operand: Expression, line: Int) throws(Failure) -> Value {
+        try fuel.step()
         let value = try evaluate(operand)
         self.line = line
         switch symbol {
