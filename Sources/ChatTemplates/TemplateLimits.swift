@@ -2,7 +2,10 @@
 ///
 /// A template comes with a model and is as little trusted as the model's other files.
 public struct TemplateLimits: Sendable, Equatable {
-    /// Statements, loop iterations, operators, calls, filters and tests.
+    /// Statements, loop iterations, operators, attributes, filters and tests count 1, calls 3.
+    ///
+    /// The template of gpt-oss takes a number of steps that is quadratic in the tool calls of a conversation: 500,000
+    /// are enough for 300 of them.
     public var steps: Int
     /// The length of the rendered text in bytes of UTF-8.
     public var outputBytes: Int
@@ -24,7 +27,7 @@ public struct TemplateLimits: Sendable, Equatable {
     public static let rangeCount = 100_000
 
     /// Limits that published templates meet with room to spare and that stop every program within 200 ms.
-    public init(steps: Int = 200_000, outputBytes: Int = 4 << 20, work: Int = 16 << 20, depth: Int = 256) {
+    public init(steps: Int = 500_000, outputBytes: Int = 4 << 20, work: Int = 16 << 20, depth: Int = 256) {
         self.steps = steps
         self.outputBytes = outputBytes
         self.work = work

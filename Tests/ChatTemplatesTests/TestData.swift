@@ -4,29 +4,11 @@ import Testing
 
 @testable import ChatTemplates
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
-/// The bytes of a file, which a test cannot do without.
-func contents(of path: String) throws -> String {
-    let file = try #require(fopen(path, "rb"), "cannot open \(path)")
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-        let count = fread(&buffer, 1, buffer.count, file)
-        if count == 0 { break }
-        bytes += buffer[..<count]
-    }
-    return String(decoding: bytes, as: UTF8.self)
-}
-
 extension JSON {
     /// The JSON in a file.
-    init(contentsOf path: String) throws { self = try JSON(parsing: try contents(of: path)) }
+    init(contentsOf path: String) throws {
+        self = try MappedFile(path: path).withBytes { (bytes) throws(JSONError) in try JSON(parsing: bytes) }
+    }
 
     var string: String? { if case .string(let value) = self { value } else { nil } }
 
@@ -35,26 +17,36 @@ extension JSON {
     var members: JSONObject { if case .object(let value) = self { value } else { [:] } }
 }
 
-/// A template and what the reference makes of it.
-struct RenderCase: Sendable, CustomTestStringConvertible {
-    let template: String
-    let expected: Expected
-
-    enum Expected: Sendable {
-        case output(String)
-        /// The message of the exception, without its class.
-        case error(String)
+/// The error of parsing and rendering a template that must fail.
+func failure(
+    of template: String, _ variables: JSONObject = [:], limits: TemplateLimits = TemplateLimits()
+) -> TemplateError? {
+    do throws(TemplateError) {
+        let output = try ChatTemplate(parsing: template, name: "t.jinja").render(variables, limits: limits)
+        Issue.record("\(template.prefix(80)) printed \(output.prefix(80).debugDescription)")
+        return nil
+    } catch {
+        return error
     }
+}
 
-    init(_ json: JSON) throws {
-        template = try #require(json["template"]?.string)
-        if let output = json["output"]?.string {
-            expected = .output(output)
-        } else {
-            let message = try #require(json["error"]?.string)
-            expected = .error(message.split(separator: ": ", maxSplits: 1).last.map(String.init) ?? message)
+/// Expects the outputs, and the messages of the errors, that a reference gave for a file of micro templates.
+func expectReference(path: String, count: Int) throws {
+    let file = try JSON(contentsOf: path)
+    let variables = try #require(file["context"]).members
+    let cases = try #require(file["cases"]).elements
+    #expect(cases.count == count)
+    for testCase in cases {
+        let source = try #require(testCase["template"]?.string)
+        let now = { CalendarTime(year: 2026, month: 7, day: 4, hour: 15, minute: 6, second: 9) }
+        do throws(TemplateError) {
+            let output = try ChatTemplate(parsing: source, name: "t.jinja").render(variables, now: now)
+            let expected = testCase["output"]?.string.map { Array($0.utf8) }
+            #expect(Array(output.utf8) == expected, "\(source) printed \(output.debugDescription)")
+        } catch {
+            // The reference writes the class of the exception first.
+            let expected = testCase["error"]?.string?.split(separator: ": ", maxSplits: 1).last
+            #expect(error.message == expected.map(String.init), "\(source)")
         }
     }
-
-    var testDescription: String { template }
 }

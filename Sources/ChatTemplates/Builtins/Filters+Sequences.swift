@@ -27,7 +27,7 @@ extension Filters {
         let element: Value?
         switch value {
         case .generator(let generator): element = generator.next()
-        case .string(let string): element = string.scalars.first.map { .string(string.with([$0])) }
+        case .string(let string): element = string.scalars.first.map { .string([$0]) }
         default: element = try evaluator.elements(of: value).first
         }
         return element ?? .undefined(.hint("No first item, sequence was empty."))
@@ -38,7 +38,7 @@ extension Filters {
     ) throws(Failure) -> Value {
         _ = try arguments.bind(to: "last")
         if case .generator = value { throw Failure("'generator' object is not reversible") }
-        if case .string(let string) = value, let last = string.scalars.last { return .string(string.with([last])) }
+        if case .string(let string) = value, let last = string.scalars.last { return .string([last]) }
         return try evaluator.elements(of: value).last ?? .undefined(.hint("No last item, sequence was empty."))
     }
 
@@ -181,7 +181,8 @@ extension Filters {
             try evaluator.fuel.charge(elements: 1)
             let key = try sortKey.key(of: element, evaluator)
             if let current = best {
-                let isBetter = try name == "min"
+                let isBetter =
+                    try name == "min"
                     ? comparison.isLess(key, current.key) : comparison.isLess(current.key, key, symbol: ">")
                 guard isBetter else { continue }
             }

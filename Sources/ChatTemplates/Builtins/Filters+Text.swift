@@ -129,9 +129,12 @@ extension Filters {
         let length = try values[0].integer(of: "truncate", default: 255)
         let end = try values[2].string(of: "truncate") ?? "..."
         let leeway = try values[3].integer(of: "truncate", default: 5)
-        let text = try paidText(of: value, evaluator)
         guard length >= end.count, leeway >= 0 else {
             throw Failure("truncate expects a length of at least \(end.count) and a leeway of at least 0")
+        }
+        guard case .string(let text) = value else {
+            guard try evaluator.count(of: value) - leeway <= length else { throw Failure("truncate expects a string") }
+            return value
         }
         if text.count <= length || text.count - length <= leeway { return .string(text) }
         var kept = text.scalars.prefix(length - end.count)

@@ -80,11 +80,11 @@ extension Filters {
         try evaluator.fuel.chargeForFormatting()
         switch method {
         case "common":
-            if let integer = value.integer, precision >= 0 { return .integer(integer) }
-            guard let rounded = Rounding.round(number, precision: precision) else {
-                throw Failure("cannot round to \(precision) digits")
-            }
-            return value.integer == nil ? .float(rounded) : .integer(Int(exactly: rounded) ?? 0)
+            let rounded =
+                value.integer.map { Rounding.round($0, precision: precision).map(Value.integer) }
+                ?? Rounding.round(number, precision: precision).map(Value.float)
+            guard let rounded else { throw Failure("cannot round to \(precision) digits") }
+            return rounded
         case "ceil", "floor":
             let scale = Rounding.power(of: 10, precision)
             let scaled = (number * scale).rounded(method == "ceil" ? .up : .down)

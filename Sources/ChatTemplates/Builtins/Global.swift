@@ -31,12 +31,14 @@ enum Global: String, CaseIterable {
         let end = try values[1].integer(of: "range", default: first)
         let step = try values[2].integer(of: "range", default: 1)
         guard step != 0 else { throw Failure("range() arg 3 must not be zero") }
-        let (distance, overflow) = step > 0 ? end.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(end)
+        let (distance, overflow) =
+            step > 0 ? end.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(end)
         // The magnitude of the smallest step does not fit an `Int`.
         let count = distance > 0 ? (distance.magnitude - 1) / step.magnitude + 1 : 0
         guard !overflow, count <= TemplateLimits.rangeCount else {
             throw Failure(
-                .limit, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (\(TemplateLimits.rangeCount)).")
+                .limit, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (\(TemplateLimits.rangeCount))."
+            )
         }
         let elements = stride(from: start, to: end, by: step).map { Value.integer($0) }
         return .sequence(try PythonSequence(.range, elements, evaluator.fuel))

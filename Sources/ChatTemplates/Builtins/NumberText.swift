@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// A text that Python's `int()` or `float()` may read as a number.
 struct NumberText {
     /// The longest text that is read; Python refuses integers of more digits.
@@ -61,24 +55,4 @@ struct NumberText {
         guard isName || unsigned.allSatisfy({ "0123456789.e+-".contains($0) }) else { return nil }
         return Double(text)
     }
-}
-
-/// Decimal rounding of binary floats.
-enum Rounding {
-    /// Python's `round(value, precision)`: the nearest decimal, a tie to the even digit; nil if it is not finite.
-    static func round(_ value: Double, precision: Int) -> Double? {
-        guard value.isFinite else { return nil }
-        if precision > 300 { return value }
-        if precision >= 0 {
-            // The C library rounds the exact binary value, as Python does.
-            guard let text = PercentFormat.describe(value, "f", precision: precision) else { return value }
-            return Double(text)
-        }
-        guard precision >= -308 else { return 0 }
-        let scale = power(of: 10, -precision)
-        let rounded = (value / scale).rounded(.toNearestOrEven) * scale
-        return rounded.isFinite ? rounded : nil
-    }
-
-    static func power(of base: Double, _ exponent: Int) -> Double { pow(base, Double(exponent)) }
 }

@@ -28,14 +28,20 @@ struct PercentFormat {
     private struct Values {
         var rest: ArraySlice<Value>
         let dictionary: PythonDictionary?
+        let isMapping: Bool
 
         init(_ value: Value) {
             if case .sequence(let sequence) = value, sequence.kind == .tuple {
                 rest = sequence.elements[...]
                 dictionary = nil
+                isMapping = false
             } else {
                 rest = [value]
                 if case .dictionary(let members) = value { dictionary = members } else { dictionary = nil }
+                switch value {
+                case .dictionary, .sequence, .undefined: isMapping = true
+                default: isMapping = false
+                }
             }
         }
 
@@ -64,7 +70,8 @@ struct PercentFormat {
                 result += try convert(try next(for: field, &values), field)
             }
         }
-        guard values.rest.isEmpty || values.dictionary != nil else {
+        // Python takes a list for a mapping, too, and not everything in a mapping has to be used.
+        guard values.rest.isEmpty || values.isMapping else {
             throw Failure("not all arguments converted during string formatting")
         }
         return format.with(result)

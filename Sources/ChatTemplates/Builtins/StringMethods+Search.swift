@@ -28,12 +28,16 @@ extension StringMethods {
         "split": split, "rsplit": splitFromEnd, "splitlines": splitLines,
         "partition": { (string, arguments, evaluator) throws(Failure) in
             let separator = try text(arguments, "sep", "partition", evaluator, string)
-            if let parts = try partition(string, separator, at: string.firstIndex(of: separator), evaluator.fuel) { return parts }
+            if let parts = try partition(string, separator, at: string.firstIndex(of: separator), evaluator.fuel) {
+                return parts
+            }
             return try .tuple([.string(string), .string(""), .string("")], evaluator.fuel)
         },
         "rpartition": { (string, arguments, evaluator) throws(Failure) in
             let separator = try text(arguments, "sep", "rpartition", evaluator, string)
-            if let parts = try partition(string, separator, at: string.lastIndex(of: separator), evaluator.fuel) { return parts }
+            if let parts = try partition(string, separator, at: string.lastIndex(of: separator), evaluator.fuel) {
+                return parts
+            }
             return try .tuple([.string(""), .string(""), .string(string)], evaluator.fuel)
         },
     ]
@@ -184,9 +188,10 @@ extension StringMethods {
     ) throws(Failure) -> Value? {
         guard !separator.isEmpty else { throw Failure("empty separator") }
         guard let index else { return nil }
-        return try .tuple([
-            .string(string.with(string.scalars[..<index])), .string(string.with(separator)),
-            .string(string.with(string.scalars[(index + separator.count)...])),
-        ], fuel)
+        return try .tuple(
+            [
+                .string(string.with(string.scalars[..<index])), .string(string.with(separator)),
+                .string(string.with(string.scalars[(index + separator.count)...])),
+            ], fuel)
     }
 }

@@ -111,7 +111,8 @@ enum StringMethods {
         let count = try values[2].integer(of: "replace", default: -1)
         let limit = count < 0 ? Int.max : count
         try evaluator.fuel.charge(string.count + old.count)
-        let found = old.isEmpty ? Array((0...string.count).prefix(limit)) : string.indices(of: old.scalars, limit: limit)
+        let found =
+            old.isEmpty ? Array((0...string.count).prefix(limit)) : string.indices(of: old.scalars, limit: limit)
         let (growth, overflow) = found.count.multipliedReportingOverflow(by: new.count)
         try evaluator.fuel.charge(overflow ? Int.max : growth)
         var result: [Unicode.Scalar] = []

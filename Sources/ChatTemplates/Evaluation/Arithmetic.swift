@@ -174,29 +174,3 @@ extension PythonSequence {
     /// Whether `+` and `*` work.
     fileprivate var canGrow: Bool { kind == .list || kind == .tuple }
 }
-
-extension BinaryOperator {
-    /// The operator as it is written.
-    var text: String {
-        switch self {
-        case .or: "or"
-        case .and: "and"
-        case .equal: "=="
-        case .notEqual: "!="
-        case .less: "<"
-        case .lessOrEqual: "<="
-        case .greater: ">"
-        case .greaterOrEqual: ">="
-        case .isIn: "in"
-        case .isNotIn: "not in"
-        case .add: "+"
-        case .subtract: "-"
-        case .concatenate: "~"
-        case .multiply: "*"
-        case .divide: "/"
-        case .floorDivide: "//"
-        case .remainder: "%"
-        case .power: "**"
-        }
-    }
-}

@@ -58,7 +58,7 @@ extension Evaluator {
             if sequence.kind == .list, SequenceMethods.mutating.contains(text) {
                 return .undefined(.unsafe(name, of: value))
             }
-            return method(text, name, of: value, in: sequence.isIndexable && SequenceMethods.names.contains(text))
+            return method(text, name, of: value, in: SequenceMethods.exists(text, in: sequence.kind))
         default: return method(text, name, of: value, in: false)
         }
     }
@@ -111,7 +111,7 @@ extension Evaluator {
             return dictionary.members.keys.map(\.value)
         case .string(let string):
             try fuel.charge(elements: string.count)
-            return string.scalars.map { .string(string.with([$0])) }
+            return string.scalars.map { .string([$0]) }
         default: throw Failure("'\(value.typeName)' object is not iterable")
         }
     }

@@ -27,6 +27,8 @@ extension Evaluator {
     }
 
     func call(_ callee: Value, _ arguments: Arguments) throws(Failure) -> Value {
+        // A call does the work of several other steps.
+        try fuel.step(2)
         switch callee {
         case .function(.global(let global)): return try global.call(arguments, self)
         case .function(.method(let receiver, let name)): return try call(name, of: receiver, arguments)

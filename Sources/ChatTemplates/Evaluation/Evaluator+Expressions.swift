@@ -6,19 +6,18 @@ extension Evaluator {
     func evaluate(_ expression: Expression) throws(Failure) -> Value {
         switch expression {
         case .literal(let literal): return value(of: literal)
-        case .name(let name, _): return scope[name] ?? .undefined(.variable(name))
+        case .name(let name): return scope[name] ?? .undefined(.variable(name))
         default: break
         }
         try fuel.enter()
         defer { fuel.leave() }
-        try fuel.step()
         return try evaluateNested(expression)
     }
 
     private func evaluateNested(_ expression: Expression) throws(Failure) -> Value {
         switch expression {
         case .literal(let literal): value(of: literal)
-        case .name(let name, _): scope[name] ?? .undefined(.variable(name))
+        case .name(let name): scope[name] ?? .undefined(.variable(name))
         case .tuple(let elements): try .tuple(try evaluate(elements), fuel)
         case .list(let elements): try .list(try evaluate(elements), fuel)
         case .dictionary(let entries): try evaluate(entries)
@@ -59,6 +58,7 @@ extension Evaluator {
     private func evaluate(
         condition: Expression, then: Expression, otherwise: Expression?
     ) throws(Failure) -> Value {
+        try fuel.step()
         if try evaluate(condition).isTrue { return try evaluate(then) }
         if let otherwise { return try evaluate(otherwise) }
         return .undefined(.hint("the inline if-expression evaluated to false and no else section was defined"))
@@ -67,6 +67,7 @@ extension Evaluator {
     // MARK: Operators
 
     private func evaluate(_ symbol: PrefixOperator, _ operand: Expression, line: Int) throws(Failure) -> Value {
+        try fuel.step()
         let value = try evaluate(operand)
         self.line = line
         switch symbol {

@@ -29,6 +29,7 @@ extension Evaluator {
         case .conditional(let branches, let otherwise): return try runBranch(of: branches, otherwise: otherwise)
         case .loop(let loop): try runLoop(loop)
         case .macro(let definition):
+            try fuel.step(2)
             scope.variables[definition.name] = .function(.macro(Macro(definition, scope: captureScope())))
         case .call(let callee, let call, let body): try runCallBlock(callee, call, body: body)
         case .filter(let filters, let body): try runFilterBlock(filters, body: body)
@@ -87,6 +88,7 @@ extension Evaluator {
     private func runCallBlock(_ callee: Expression, _ call: Suffix, body: MacroDefinition) throws(Failure) {
         let function = try evaluate(callee)
         guard case .call(let list) = call.kind else { return }
+        try fuel.step(2)
         var arguments = try evaluate(list)
         arguments.keywords.append(("caller", .function(.macro(Macro(body, scope: captureScope())))))
         line = call.line
@@ -134,21 +136,36 @@ extension Evaluator {
         let items = try filter(try elements(of: iterable), of: loop)
         let state = LoopState(
             items: items, recursion: loop.isRecursive ? (loop, captureScope()) : nil, depth: depth)
+        let outer = scope
+        defer { scope = outer }
+        var iterationScope = Scope(parent: outer)
         var hasFinishedAnIteration = false
         for (index, item) in items.enumerated() {
             try fuel.step()
             state.index = index
-            let flow = try scoped(["loop": .loop(state)]) { () throws(Failure) in
-                line = loop.line
-                try assign(item, to: loop.target)
-                return try run(loop.body)
-            }
+            scope = outer
+            startIteration(in: &iterationScope)
+            scope = iterationScope
+            scope.variables["loop"] = .loop(state)
+            line = loop.line
+            try assign(item, to: loop.target)
+            let flow = try run(loop.body)
             if flow == .leaveLoop { break }
             if flow == .next { hasFinishedAnIteration = true }
         }
         // Jinja takes a loop of which no iteration came to its end for an empty one.
         if !hasFinishedAnIteration, !loop.otherwise.isEmpty {
+            scope = outer
             try scoped { () throws(Failure) in _ = try run(loop.otherwise) }
+        }
+    }
+
+    /// Empties the scope of an iteration for the next, or makes another if a macro has captured it.
+    private func startIteration(in scope: inout Scope) {
+        if isKnownUniquelyReferenced(&scope) {
+            scope.variables.removeAll(keepingCapacity: true)
+        } else {
+            scope = Scope(parent: scope.parent)
         }
     }
 

@@ -12,8 +12,6 @@ final class Evaluator {
     var output: [Unicode.Scalar] = []
     /// The line of the operation that runs, for errors.
     var line = 1
-    /// How many recursive loops are running inside each other.
-    var loopDepth = 0
 
     private let outputLimit: Int
     /// Objects that can be part of a reference cycle.

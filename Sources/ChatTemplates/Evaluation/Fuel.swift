@@ -13,10 +13,10 @@ final class Fuel {
         work = limits.work
     }
 
-    /// Pays for one evaluation step.
-    func step() throws(Failure) {
-        guard steps > 0 else { throw Failure(.limit, "the template runs longer than \(limits.steps) steps") }
-        steps -= 1
+    /// Pays for evaluation steps.
+    func step(_ count: Int = 1) throws(Failure) {
+        guard steps >= count else { throw Failure(.limit, "the template runs longer than \(limits.steps) steps") }
+        steps -= count
     }
 
     /// Pays for reading or making `count` scalars.

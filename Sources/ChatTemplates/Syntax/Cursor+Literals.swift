@@ -113,7 +113,8 @@ extension Cursor {
         }
     }
 
-    private mutating func readHexadecimal(_ letter: Unicode.Scalar, count: Int) throws(TemplateError) -> Unicode.Scalar {
+    private mutating func readHexadecimal(_ letter: Unicode.Scalar, count: Int) throws(TemplateError) -> Unicode.Scalar
+    {
         var value: UInt32 = 0
         for _ in 0..<count {
             guard let next = peek(0), isDigit(next, radix: 16), let digit = Character(next).hexDigitValue else {

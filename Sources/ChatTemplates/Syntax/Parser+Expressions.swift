@@ -137,7 +137,8 @@ extension Parser {
             for index in specialNames.indices where MacroDefinition.allSpecialNames.contains(name) {
                 specialNames[index].insert(name)
             }
-            return .name(name, line: advance().line)
+            advance()
+            return .name(name)
         }
     }
 

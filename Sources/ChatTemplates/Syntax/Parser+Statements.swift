@@ -2,9 +2,15 @@ internal import ModelFiles
 
 extension Parser {
     /// Parses statements up to a tag with one of these names, which is not passed, or to the end of the template.
-    mutating func parseBody(endingWith endNames: [String], of block: String) throws(TemplateError) -> [Statement] {
-        let line = current.line
-        return try nested { (parser) throws(TemplateError) in
+    ///
+    /// - Parameters:
+    ///   - endNames: the names; none for the whole template.
+    ///   - block: the name of the block, for the error if it is never closed.
+    ///   - line: the line of its tag.
+    mutating func parseBody(
+        endingWith endNames: [String], of block: String, line: Int
+    ) throws(TemplateError) -> [Statement] {
+        try nested { (parser) throws(TemplateError) in
             var statements: [Statement] = []
             while true {
                 switch parser.current.kind {
@@ -40,9 +46,10 @@ extension Parser {
     private mutating func parseBody(
         of block: String, endNames: [String]
     ) throws(TemplateError) -> (body: [Statement], endName: String) {
+        let line = previous.line
         _ = skip(.colon)
         try expect(.blockEnd)
-        let body = try parseBody(endingWith: endNames, of: block)
+        let body = try parseBody(endingWith: endNames, of: block, line: line)
         guard case .name(let endName) = previous.kind else { return (body, "") }
         return (body, endName)
     }

@@ -22,7 +22,7 @@ struct Parser {
                 message: "the template has \(source.utf8.count) bytes, more than \(TemplateLimits.sourceBytes)")
         }
         var parser = Parser(template: template, tokens: try Lexer.tokens(of: source, template: template))
-        return try parser.parseBody(endingWith: [], of: "template")
+        return try parser.parseBody(endingWith: [], of: "template", line: 1)
     }
 
     private init(template: String, tokens: [Token]) {

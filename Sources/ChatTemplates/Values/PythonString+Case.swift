@@ -39,7 +39,8 @@ extension PythonString {
         var result: [Unicode.Scalar] = []
         var isInWord = false
         for (index, scalar) in scalars.enumerated() {
-            result += isInWord ? lowercased(index..<index + 1) : Array(scalar.properties.titlecaseMapping.unicodeScalars)
+            result +=
+                isInWord ? lowercased(index..<index + 1) : Array(scalar.properties.titlecaseMapping.unicodeScalars)
             isInWord = scalar.properties.isCased
         }
         return with(result)
@@ -48,7 +49,7 @@ extension PythonString {
     var caseSwapped: PythonString {
         var result: [Unicode.Scalar] = []
         for (index, scalar) in scalars.enumerated() {
-            if scalar.properties.isUppercase {
+            if scalar.isUpper {
                 result += lowercased(index..<index + 1)
             } else {
                 scalar.appendUppercase(to: &result)
@@ -59,14 +60,12 @@ extension PythonString {
 
     /// `str.isupper`: a cased letter, and none in lower or title case.
     var isUpper: Bool {
-        scalars.contains(where: \.properties.isUppercase)
-            && !scalars.contains { $0.properties.isLowercase || $0.properties.generalCategory == .titlecaseLetter }
+        scalars.contains(where: \.isUpper) && !scalars.contains { $0.isLower || $0.isTitle }
     }
 
     /// `str.islower`: a cased letter, and none in upper or title case.
     var isLower: Bool {
-        scalars.contains(where: \.properties.isLowercase)
-            && !scalars.contains { $0.properties.isUppercase || $0.properties.generalCategory == .titlecaseLetter }
+        scalars.contains(where: \.isLower) && !scalars.contains { $0.isUpper || $0.isTitle }
     }
 
     /// The string with `& < > ' "` written as HTML entities, unless it is markup already.
@@ -88,7 +87,14 @@ extension PythonString {
     }
 }
 
+// ASCII is decided without a look at the Unicode tables.
 extension Unicode.Scalar {
+    fileprivate var isUpper: Bool { isASCII ? ("A"..."Z").contains(self) : properties.isUppercase }
+
+    fileprivate var isLower: Bool { isASCII ? ("a"..."z").contains(self) : properties.isLowercase }
+
+    fileprivate var isTitle: Bool { !isASCII && properties.generalCategory == .titlecaseLetter }
+
     fileprivate func appendUppercase(to result: inout [Unicode.Scalar]) {
         if isASCII {
             result.append(("a"..."z").contains(self) ? Unicode.Scalar(UInt8(value) - 0x20) : self)

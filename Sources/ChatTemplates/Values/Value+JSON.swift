@@ -20,7 +20,9 @@ extension Value {
                 try elements.map { (element) throws(Failure) in try Value(element, fuel, depth: depth + 1) }, fuel)
         case .object(let object):
             var members = OrderedDictionary<DictionaryKey, Value>(minimumCapacity: object.count)
-            for (key, value) in object { members[.string(PythonString(key))] = try Value(value, fuel, depth: depth + 1) }
+            for (key, value) in object {
+                members[.string(PythonString(key))] = try Value(value, fuel, depth: depth + 1)
+            }
             self = .dictionary(try PythonDictionary(members, fuel))
         }
     }

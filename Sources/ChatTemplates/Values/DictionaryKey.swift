@@ -1,40 +1,3 @@
-internal import OrderedCollections
-
-/// A Python list, tuple, range or view of a dictionary.
-struct PythonSequence {
-    /// The Python type, by its name.
-    enum Kind: String {
-        case list, tuple, range
-        case keys = "dict_keys"
-        case values = "dict_values"
-        case items = "dict_items"
-    }
-
-    let kind: Kind
-    let elements: [Value]
-    let depth: Int
-
-    init(_ kind: Kind, _ elements: [Value], _ fuel: Fuel) throws(Failure) {
-        self.kind = kind
-        self.elements = elements
-        depth = try containerDepth(of: elements, fuel)
-    }
-
-    /// Whether `[index]` works.
-    var isIndexable: Bool { kind == .list || kind == .tuple || kind == .range }
-}
-
-/// A Python dictionary, in the order of insertion.
-struct PythonDictionary {
-    let members: OrderedDictionary<DictionaryKey, Value>
-    let depth: Int
-
-    init(_ members: OrderedDictionary<DictionaryKey, Value>, _ fuel: Fuel) throws(Failure) {
-        self.members = members
-        depth = try containerDepth(of: members.values, fuel)
-    }
-}
-
 /// What can be a key of a dictionary; 1, 1.0 and true are the same key, as in Python.
 enum DictionaryKey: Hashable {
     case undefined
@@ -102,29 +65,4 @@ enum DictionaryKey: Hashable {
         default: hasher.combine(value.number)
         }
     }
-}
-
-/// What a filter such as `map` returns: its elements can be taken once.
-final class Generator {
-    let depth: Int
-    private var elements: ArraySlice<Value>
-
-    init(_ elements: [Value], _ fuel: Fuel) throws(Failure) {
-        self.elements = elements[...]
-        depth = try containerDepth(of: elements, fuel)
-    }
-
-    func next() -> Value? { elements.popFirst() }
-
-    func takeAll() -> [Value] {
-        defer { elements = [] }
-        return Array(elements)
-    }
-}
-
-/// `namespace(…)`: the one object whose attributes a template may set.
-final class Namespace {
-    var attributes: OrderedDictionary<PythonString, Value>
-
-    init(_ attributes: OrderedDictionary<PythonString, Value>) { self.attributes = attributes }
 }
