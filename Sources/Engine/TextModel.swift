@@ -28,6 +28,7 @@ public struct TextModel<B: Backend> {
         onProgress: @escaping (Int, Int) -> Void = { _, _ in }
     ) throws {
         let specification = try ModelSpecification(config: checkpoint.config)
+        // Which modules are packed is seen in the tensors; this refuses formats that Nibble does not read.
         _ = try QuantizationConfig(folder: checkpoint.folder)
         tokenizer = try checkpoint.folder.pathOfFile("tokenizer.json").map { try Tokenizer(contentsOfFile: $0) }
         chatTemplate = try ChatTemplate.load(folder: checkpoint.path)

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @Suite struct BenchKernelsTests {
@@ -30,8 +31,8 @@ import Testing
     @Test("refuses to overwrite a file, before it measures")
     func existingFile() throws {
         let folder = try TemporaryFolder()
-        try Data().write(to: URL(fileURLWithPath: folder.file("plot.svg")))
-        let result = try CommandRunner.run(["bench", "kernels", "--plot", folder.file("plot.svg")])
+        try Data().write(to: URL(fileURLWithPath: folder.path("plot.svg")))
+        let result = try CommandRunner.run(["bench", "kernels", "--plot", folder.path("plot.svg")])
         #expect(result.status == 1)
         #expect(result.output.isEmpty)
         #expect(result.errors.contains("plot.svg"))
@@ -42,16 +43,16 @@ import Testing
         let folder = try TemporaryFolder()
         let result = try CommandRunner.run(
             ["bench", "kernels", "route", "--tokens", "1,3", "--threads", "1"] + Self.custom
-                + ["--json", folder.file("rows.json"), "--plot", folder.file("plot.svg")])
+                + ["--json", folder.path("rows.json"), "--plot", folder.path("plot.svg")])
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.output.split(separator: "\n").filter { $0.hasPrefix("route ") }.count == 2)
-        let json = try JSON(parsing: String(contentsOfFile: folder.file("rows.json"), encoding: .utf8))
+        let json = try JSON(parsing: String(contentsOfFile: folder.path("rows.json"), encoding: .utf8))
         guard case .array(let rows) = json["rows"] else {
             Issue.record("no rows")
             return
         }
         #expect(rows.map { $0["tokens"] } == [.integer(1), .integer(3)])
         #expect(rows.map { $0["bytes"] } == [.integer(16), .integer(48)])
-        #expect(try String(contentsOfFile: folder.file("plot.svg"), encoding: .utf8).hasPrefix("<svg "))
+        #expect(try String(contentsOfFile: folder.path("plot.svg"), encoding: .utf8).hasPrefix("<svg "))
     }
 }

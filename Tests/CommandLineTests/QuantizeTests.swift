@@ -5,7 +5,7 @@ import Testing
 @Suite struct QuantizeTests {
     @Test("writes a folder that generates, and refuses to write it again")
     func writes() throws {
-        let folder = try TestSupport.TemporaryFolder()
+        let folder = try TemporaryFolder()
         let arguments = ["quantize", Golden.path("models/llama_dense-bf16"), folder.path("out")]
         let result = try CommandRunner.run(arguments)
         #expect(result.status == 0)
@@ -22,7 +22,7 @@ import Testing
 
     @Test("chooses the layout that engines load for a format")
     func layouts() throws {
-        let folder = try TestSupport.TemporaryFolder()
+        let folder = try TemporaryFolder()
         let source = Golden.path("models/qwen3_dense-bf16")
         let refused = try CommandRunner.run([
             "quantize", source, folder.path("out"), "--format", "mxfp4", "--layout", "modelopt",

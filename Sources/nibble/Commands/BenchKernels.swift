@@ -17,19 +17,11 @@ struct BenchKernels: AsyncParsableCommand {
     @Argument(help: "What to measure: quantize, route, linear, moe. (default: all)")
     var operations: [KernelOperation] = []
 
-    @Option(help: "Where to run: auto or cpu.")
-    var device: Device = .auto
-
+    @OptionGroup var backendOptions: BackendOptions
     @OptionGroup(title: "Layer") var shapeOptions: LayerShapeOptions
 
     @Option(help: ArgumentHelp("Numbers of tokens, separated by commas.", valueName: "n,n,..."))
     var tokens: TokenList = TokenList(counts: (0..<10).map { 1 << $0 })
-
-    @Option(
-        help: ArgumentHelp(
-            "CPU threads. (default: NIBBLE_THREADS, else the physical cores available to this process)",
-            valueName: "n"))
-    var threads: Int?
 
     @Option(help: ArgumentHelp("Seed of weights, activations and logits.", valueName: "s"))
     var seed: UInt64 = 0
@@ -49,11 +41,6 @@ struct BenchKernels: AsyncParsableCommand {
         }
         if Set(tokens.ids).count != tokens.ids.count { throw ValidationError("--tokens: a number is given twice.") }
         if Set(operations).count != operations.count { throw ValidationError("An operation is given twice.") }
-        if let threads, !CPUBackend.threadCounts.contains(threads) {
-            throw ValidationError(
-                "--threads: expected \(CPUBackend.threadCounts.lowerBound) to "
-                    + "\(CPUBackend.threadCounts.upperBound), found \(threads)")
-        }
         if let json, json == plot { throw ValidationError("--json and --plot name the same file.") }
     }
 
@@ -61,11 +48,9 @@ struct BenchKernels: AsyncParsableCommand {
         for case let file? in [json, plot] where FileSystem.kind(of: file) != .missing {
             throw ModelFileError(.inaccessible, file: file, "the file exists already")
         }
-        switch device {
+        switch backendOptions.device {
         case .auto, .cpu:
-            let backend = try CPUBackend(
-                threadCount: threads ?? ProcessSettings.threadCount().value,
-                instructionSet: ProcessSettings.instructionSet().value)
+            let backend = try backendOptions.backend()
             try measure(on: backend, threadCount: backend.threadCount)
         }
     }

@@ -1,6 +1,6 @@
-public import ArgumentParser
+import ArgumentParser
 import Engine
-public import Kernels
+import Kernels
 import ModelFiles
 import Models
 
@@ -14,25 +14,10 @@ struct ModelOptions: ParsableArguments {
             """, valueName: "dir"))
     var model: String?
 
-    @Option(help: "Where to run: auto or cpu.")
-    var device: Device = .auto
-
-    @Option(
-        help: ArgumentHelp(
-            "CPU threads. (default: NIBBLE_THREADS, else the physical cores available to this process)",
-            valueName: "n"))
-    var threads: Int?
+    @OptionGroup(title: "Model") var backendOptions: BackendOptions
 
     @Option(help: "What enters quantized layers: full precision, or NVFP4 as Blackwell computes (W4A4).")
     var activations: ActivationPrecision = .full
-
-    func validate() throws {
-        if let threads, !CPUBackend.threadCounts.contains(threads) {
-            throw ValidationError(
-                "--threads: expected \(CPUBackend.threadCounts.lowerBound) to "
-                    + "\(CPUBackend.threadCounts.upperBound), found \(threads)")
-        }
-    }
 
     /// The folder of the model.
     func folder() throws -> String {
@@ -42,9 +27,7 @@ struct ModelOptions: ParsableArguments {
 
     /// The backend that the options and the environment ask for.
     func backend() throws -> CPUBackend {
-        try CPUBackend(
-            threadCount: threads ?? ProcessSettings.threadCount().value, activationPrecision: activations,
-            instructionSet: ProcessSettings.instructionSet().value)
+        try backendOptions.backend(activations: activations)
     }
 
     /// Loads the model, with a progress bar, and says what was loaded.
@@ -65,10 +48,3 @@ struct ModelOptions: ParsableArguments {
         return model
     }
 }
-
-/// Where a model runs.
-enum Device: String, ExpressibleByArgument, CaseIterable {
-    case auto, cpu
-}
-
-extension ActivationPrecision: ExpressibleByArgument {}

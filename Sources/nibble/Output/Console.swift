@@ -15,12 +15,17 @@ enum StandardOutput {
     fileprivate static func writeAll(_ text: String, to descriptor: Int32) throws {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
-            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            let count = bytes.withUnsafeBytes { writeBytes(descriptor, $0.baseAddress, $0.count) }
             if count < 0 && errno == EINTR { continue }
             guard count >= 0 else { throw OutputError(reason: String(cString: strerror(errno))) }
             bytes = bytes.dropFirst(count)
         }
     }
+}
+
+/// The system's call, which the methods named `write` hide.
+private func writeBytes(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
+    write(descriptor, bytes, count)
 }
 
 /// Where everything but results goes.

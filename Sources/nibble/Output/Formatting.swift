@@ -1,9 +1,6 @@
 import Benchmarking
 
 extension Duration {
-    /// The duration in seconds.
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-
     /// The duration in milliseconds, to the microsecond.
     var milliseconds: Double { (seconds * 1e6).rounded() / 1e3 }
 
