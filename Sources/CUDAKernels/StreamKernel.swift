@@ -54,8 +54,8 @@ public struct StreamKernel: Sendable {
 
     /// Those that are tried to find a GPU's ceiling.
     public static let candidates: [StreamKernel] = [
-        .read(loadCount: 4), .read(loadCount: 8), .readBulk(stageCount: 4, stageByteCount: 8 << 10),
-        .readBulk(stageCount: 6, stageByteCount: 16 << 10), .readBulk(stageCount: 6, stageByteCount: 32 << 10),
+        .read(loadCount: 4), .readBulk(stageCount: 4, stageByteCount: 16 << 10),
+        .readBulk(stageCount: 6, stageByteCount: 32 << 10),
         .copy(loadCount: 4), .copy(loadCount: 8),
     ]
 

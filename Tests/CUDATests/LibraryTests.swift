@@ -1,5 +1,12 @@
-import CUDA
 import Testing
+
+@testable import CUDA
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 extension FakeDriverTests {
     @Suite("Opening the libraries")
@@ -62,6 +69,25 @@ extension FakeDriverTests {
             let new = #expect(throws: CUDAError.self) { try fake.compiler() }
             #expect(new?.code == .libraryUnsuitable)
             #expect(new?.message.contains("13.x") == true)
+        }
+
+        @Test(
+            "the compiler is found in Python environments and toolkits",
+            arguments: [
+                "lib/python3.12/site-packages/nvidia/cu13/lib/libnvrtc.so.13",
+                "lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12", "lib64/libnvrtc.so.13",
+                "targets/x86_64-linux/lib/libnvrtc.so.12", "libnvrtc.so.13",
+            ])
+        func places(_ place: String) throws {
+            let folder = TemporaryFolder()
+            let path = "\(folder.path)/\(place)"
+            try Files.makeFolder(String(path[..<(try #require(path.lastIndex(of: "/")))]))
+            #expect(symlink(FakeCUDA.path, path) == 0)
+            // Version 12 is looked for in the folders given only after version 13 everywhere.
+            let driverVersion = place.hasSuffix("12") ? Version(12, 8) : Version(13, 0)
+            try fake.setCompilerVersion(driverVersion.major, 9)
+            let compiler = try Compiler(LibrarySearch(folders: ["/nonexistent", folder.path]), for: driverVersion)
+            #expect(compiler.path == path)
         }
 
         @Test("a machine without a GPU is an error that says where to look")

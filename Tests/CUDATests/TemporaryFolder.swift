@@ -11,7 +11,15 @@ final class TemporaryFolder: Sendable {
     let path = "/tmp/nibble-tests-\(getpid())-\(UInt64.random(in: 0 ... .max))"
 
     deinit {
-        for name in (try? Files.names(below: path)) ?? [] { unlink("\(path)/\(name)") }
+        for name in (try? Files.names(below: path)) ?? [] {
+            var entry = "\(path)/\(name)"
+            unlink(entry)
+            // The folders that are empty now.
+            while let slash = entry.lastIndex(of: "/"), entry.count > path.count {
+                entry = String(entry[..<slash])
+                rmdir(entry)
+            }
+        }
         rmdir(path)
     }
 
