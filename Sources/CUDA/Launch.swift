@@ -53,7 +53,6 @@ extension Launch {
     /// Makes sure that a kernel can be launched so: what the driver would refuse without saying why.
     func check(for kernel: Kernel) throws(CUDAError) {
         func fail(_ message: String) -> CUDAError { CUDAError(.invalidArgument, "\(kernel.name): \(message)") }
-        let device = kernel.module.context.device
         guard 1...0x7fff_ffff ~= grid.x, 1...0xffff ~= grid.y, 1...0xffff ~= grid.z else {
             throw fail("a grid of \(grid) blocks, expected 1 to 2147483647 in x and 1 to 65535 in y and z")
         }
@@ -67,8 +66,10 @@ extension Launch {
                 "\(dynamicSharedByteCount) bytes of dynamic shared memory, expected at most the \(sharedLimit) "
                     + "that the kernel was made with")
         }
-        guard device.architecture.major >= 9 || (cluster == nil && !overlapsPrevious) else {
-            throw CUDAError(.unsupported, "\(kernel.name): clusters and overlapping launches need sm_90, not \(device)")
+        let context = kernel.module.context
+        guard context.device.architecture.major >= 9 || (cluster == nil && !overlapsPrevious) else {
+            throw CUDAError(
+                .unsupported, "\(kernel.name): clusters and overlapping launches need sm_90, not \(context.device)")
         }
         if let cluster {
             guard min(cluster.x, cluster.y, cluster.z) > 0, max(cluster.x, cluster.y, cluster.z) <= 8,

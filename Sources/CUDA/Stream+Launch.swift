@@ -19,8 +19,12 @@ extension Stream {
         var attributes = launch.attributes
         try attributes.withUnsafeMutableBufferPointer { attributes throws(CUDAError) in
             var config = launch.config(on: handle, attributes)
-            let what = "\(kernel.name), grid \(launch.grid), block \(launch.block)"
-            try context.call(context.driver.launchKernelEx, what) { $0(&config, kernel.handle, packed.pointers, nil) }
+            // Put together only if the call fails: it would take longer than the launch.
+            try context.call(
+                context.driver.launchKernelEx, "\(kernel.name), grid \(launch.grid), block \(launch.block)"
+            ) {
+                $0(&config, kernel.handle, packed.pointers, nil)
+            }
         }
     }
 }

@@ -56,7 +56,7 @@ public struct StreamKernel: Sendable {
     public static let candidates: [StreamKernel] = [
         .read(loadCount: 4), .readBulk(stageCount: 4, stageByteCount: 16 << 10),
         .readBulk(stageCount: 6, stageByteCount: 32 << 10),
-        .copy(loadCount: 4), .copy(loadCount: 8),
+        .copy(threadCount: 1024, loadCount: 8), .copy(threadCount: 256, loadCount: 16),
     ]
 
     /// The program to compile.

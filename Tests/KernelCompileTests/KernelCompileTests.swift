@@ -2,6 +2,16 @@ import CUDA
 import CUDAKernels
 import Testing
 
+@Suite("Kernel cases")
+struct KernelCaseTests {
+    @Test("every device file is among the kernels that are compiled for tests")
+    func completeness() {
+        let compiled = Set(KernelCase.all.map(\.program.name))
+        let files = Set(KernelSources.embedded.files.keys.filter { $0.hasSuffix(".cu") })
+        #expect(compiled == files)
+    }
+}
+
 /// Compiles every kernel for every architecture, which needs NVRTC but no GPU.
 ///
 /// `Scripts/check-kernels` installs what is needed, sets the variables and runs this.
@@ -9,13 +19,6 @@ import Testing
     "Kernels",
     .enabled(if: Tools.compilerPath != nil, "NIBBLE_NVRTC_LIB is not set: Scripts/check-kernels compiles the kernels"))
 struct KernelCompileTests {
-    @Test("every device file is among the cases")
-    func completeness() {
-        let compiled = Set(KernelCase.all.map(\.program.name))
-        let files = Set(KernelSources.embedded.files.keys.filter { $0.hasSuffix(".cu") })
-        #expect(compiled == files)
-    }
-
     @Test("compiles without spills, to the instructions that are meant", arguments: KernelCase.all)
     func compiles(_ kernel: KernelCase) throws {
         let compiler = try Compiler(LibrarySearch(path: Tools.compilerPath), for: nil)

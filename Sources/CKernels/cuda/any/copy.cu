@@ -13,15 +13,16 @@ extern "C" __global__ void __launch_bounds__(THREADS) copy(const uint4* source, 
     wait_for_previous_grid();
 #pragma unroll 1
     for (u64 tile = blockIdx.x * TILE; tile < whole; tile += gridDim.x * TILE) {
+        const u64 first = tile + threadIdx.x;
         uint4 loaded[LOADS];
 #pragma unroll
-        for (int load = 0; load < LOADS; ++load) loaded[load] = load_once(source + tile + load * THREADS + threadIdx.x);
+        for (int load = 0; load < LOADS; ++load) loaded[load] = load_once(source + first + load * THREADS);
 #pragma unroll
-        for (int load = 0; load < LOADS; ++load) destination[tile + load * THREADS + threadIdx.x] = loaded[load];
+        for (int load = 0; load < LOADS; ++load) store_once(destination + first + load * THREADS, loaded[load]);
     }
 #pragma unroll 1
     for (u64 index = whole + blockIdx.x * THREADS + threadIdx.x; index < count; index += gridDim.x * THREADS) {
-        destination[index] = load_once(source + index);
+        store_once(destination + index, load_once(source + index));
     }
     allow_next_grid();
 }

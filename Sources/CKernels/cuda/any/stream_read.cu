@@ -1,4 +1,4 @@
-// Reads memory as fast as plain loads can: with stream_read_bulk.cu the ceiling that other kernels are measured against.
+// Reads memory as fast as plain loads can: with stream_read_bulk.cu the ceiling for kernels that are bound by memory.
 //
 //   sum[0] += the sum of all 32-bit words of data, modulo 2^32         data [count] of 16 bytes
 //

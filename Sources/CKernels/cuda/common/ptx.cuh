@@ -35,6 +35,13 @@ __device__ __forceinline__ uint4 load_once(const uint4* address) {
     return value;
 }
 
+// 16 bytes that are not read again soon: they are the first to leave the caches.
+__device__ __forceinline__ void store_once(uint4* address, uint4 value) {
+    asm volatile("st.global.cs.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(address), "r"(value.x), "r"(value.y), "r"(value.z),
+                 "r"(value.w)
+                 : "memory");
+}
+
 #if __CUDA_ARCH__ >= 900
 
 // mbarrier: arrivals and bytes are counted; a phase ends when both are complete. Parity is that of the phase, from 0.

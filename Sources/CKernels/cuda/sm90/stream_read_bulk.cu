@@ -1,4 +1,4 @@
-// Reads memory as fast as Hopper's copy engine can, through a ring in shared memory, as the weight-streaming kernels do.
+// Reads memory as fast as Hopper's copy engine can, through a ring in shared memory.
 //
 //   sum[0] += the sum of all 32-bit words of data, modulo 2^32         data [count] of 16 bytes
 //
