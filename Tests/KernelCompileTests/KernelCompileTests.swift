@@ -1,6 +1,7 @@
-import CUDA
 import CUDAKernels
 import Testing
+
+@testable import CUDA
 
 @Suite("Kernel cases")
 struct KernelCaseTests {
@@ -37,6 +38,15 @@ struct KernelCompileTests {
         let found = try Tools.instructions(in: compiled.cubin, disassembler: disassembler)
         for name in kernel.instructions { #expect(found.contains(name), "no \(name) among \(found.sorted())") }
         #expect(found.isDisjoint(with: ["LDL", "STL"]), "uses local memory")
+    }
+
+    @Test("the disassembler reads a file of the kernel cache as it is")
+    func cacheFile() throws {
+        let disassembler = try #require(Tools.disassemblerPath, "NIBBLE_NVDISASM is not set")
+        let compiler = try Compiler(LibrarySearch(path: Tools.compilerPath), for: nil)
+        let program = try StreamKernel.copy(loadCount: 4).program(from: .embedded, for: Architecture(9, 0))
+        let entry = CacheEntry(try compiler.compile(program), key: "key")
+        #expect(try Tools.instructions(in: entry.bytes, disassembler: disassembler).contains("STG"))
     }
 
     @Test("a mistake in a kernel is an error with the compiler's log")
