@@ -7,7 +7,6 @@ extension FakeDriverTests {
         struct Shape: BitwiseCopyable, KernelArgument {
             var tokenCount: Int32
             var scale: Float
-            var offset: UInt64
         }
 
         let fake: FakeCUDA
@@ -54,13 +53,11 @@ extension FakeDriverTests {
 
         @Test("a structure goes by value as it lies in memory")
         func structure() throws {
-            let shape = Shape(tokenCount: 5, scale: 2, offset: 1 << 33)
-            // The fake takes anything that mentions CUtensorMap for 128 bytes and other values for 4.
-            let kernel = try fake.kernel("shaped(Shape shape)", in: context)
-            let error = #expect(throws: CUDAError.self) {
-                try stream.launch(kernel, Launch(grid: 1, block: 1), shape)
-            }
-            #expect(error?.message.contains("argument 0 is a Shape of 16 bytes, expected 4") == true)
+            // The fake takes what has u64 in its type for 8 bytes.
+            let kernel = try fake.kernel("shaped(u64_pair shape)", in: context)
+            try stream.launch(kernel, Launch(grid: 1, block: 1), Shape(tokenCount: 5, scale: 2))
+            let launch = try #require(try fake.launches().first)
+            #expect(launch.parameters == [bytes(of: Int32(5)) + bytes(of: Float(2))])
         }
 
         @Test("dimensions, cluster, shared memory and overlap reach the driver")
@@ -83,6 +80,10 @@ extension FakeDriverTests {
             refused("missing") { try stream.launch(kernel, launch, Int32(1)) }
             refused("too many") { try stream.launch(kernel, launch, Int32(1), UInt64(2), Int32(3)) }
             refused("wrong size") { try stream.launch(kernel, launch, Int32(1), UInt32(2)) }
+            let error = #expect(throws: CUDAError.self) {
+                try stream.launch(kernel, launch, Shape(tokenCount: 5, scale: 2), UInt64(2))
+            }
+            #expect(error?.message == "two: argument 0 is a Shape of 8 bytes, expected 4")
             #expect(try fake.launches().isEmpty)
         }
 

@@ -125,7 +125,8 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction handle, void 
     if (function->context != context || stream->context != context) return CUDA_ERROR_INVALID_CONTEXT;
     bool isEmpty = config->gridDimX == 0 || config->gridDimY == 0 || config->gridDimZ == 0 || config->blockDimX == 0 ||
                    config->blockDimY == 0 || config->blockDimZ == 0;
-    unsigned int limit = function->dynamicSharedByteCount > 0 ? (unsigned int)function->dynamicSharedByteCount : 47 << 10;
+    unsigned int asked = (unsigned int)function->dynamicSharedByteCount;
+    unsigned int limit = asked > 0 ? asked : 47 << 10;
     if (isEmpty || extra != NULL || config->sharedMemBytes > limit) return CUDA_ERROR_INVALID_VALUE;
     if (!function->isLoaded && stream->graph != NULL) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     fake.launches = realloc(fake.launches, sizeof *fake.launches * (size_t)(fake.launchCount + 1));
@@ -156,7 +157,7 @@ CUresult cuTensorMapEncodeTiled(
                    promotion <= CU_TENSOR_MAP_L2_PROMOTION_L2_256B && elementStrides[0] == 1;
     if (!isAligned || !isPlain || rank == 0 || rank > 5) return CUDA_ERROR_INVALID_VALUE;
     uint64_t stride = rank > 1 ? globalStrides[0] : 0;
-    *map = (CUtensorMap){{(uint64_t)globalAddress, (uint64_t)type, rank, globalDim[0], stride, boxDim[0], (uint64_t)swizzle}};
+    *map = (CUtensorMap){{(uint64_t)globalAddress, type, rank, globalDim[0], stride, boxDim[0], swizzle}};
     map->opaque[15] = 0x7e5707;
     return CUDA_SUCCESS;
 }

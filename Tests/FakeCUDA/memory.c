@@ -86,7 +86,8 @@ static CUresult copy(
                     (!fromDevice || fake_is_memory((CUdeviceptr)source, byteCount));
     if (!isInside) fake_blame(call, "a copy beyond an allocation");
     if (!isInside || stream->context != context) return CUDA_ERROR_INVALID_VALUE;
-    return queue(stream, (operation){.what = COPY, .destination = destination, .source = source, .byteCount = byteCount});
+    return queue(
+        stream, (operation){.what = COPY, .destination = destination, .source = source, .byteCount = byteCount});
 }
 
 CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr destination, const void *source, size_t byteCount, CUstream stream) {

@@ -143,9 +143,8 @@ object *fake_capturing(void) {
 bool fake_is_memory(CUdeviceptr address, size_t byteCount) {
     for (object *thing = fake.objects; thing != NULL; thing = thing->next) {
         if (thing->kind != MEMORY || !thing->isAlive) continue;
-        CUdeviceptr start = (CUdeviceptr)thing->bytes;
-        if (address >= start && address - start <= thing->byteCount && byteCount <= thing->byteCount - (address - start))
-            return true;
+        CUdeviceptr offset = address - (CUdeviceptr)thing->bytes; // immense before the start
+        if (offset <= thing->byteCount && byteCount <= thing->byteCount - offset) return true;
     }
     return false;
 }
