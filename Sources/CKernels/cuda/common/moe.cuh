@@ -13,9 +13,15 @@ struct RowBlock {
     u32 unused;
 };
 
+/// The count lies before the blocks, so that one read from memory brings both.
+struct RowBlockList {
+    u32 count;
+    u32 unused[3];
+    RowBlock blocks[1];
+};
+
 struct Routing {
-    const RowBlock* blocks;  ///< [*blockCount]
-    const u32* blockCount;
+    const RowBlockList* list;
     const u32* rowTokens;     ///< [rows]; null: row r is token r
     const float* rowWeights;  ///< [rows], router weights; null: 1
 };

@@ -51,13 +51,6 @@ DEVICE u64 evict_first_policy() {
     return policy;
 }
 
-/// An L2 policy for bytes that every CTA reads.
-DEVICE u64 evict_last_policy() {
-    u64 policy;
-    asm volatile("createpolicy.fractional.L2::evict_last.b64 %0, 1.0;" : "=l"(policy));
-    return policy;
-}
-
 /// Copies `bytes`, a multiple of 16, between addresses that are multiples of 16; counts them off `barrier`.
 DEVICE void bulk_copy(void* shared, const void* global, u32 bytes, u64* barrier, u64 policy) {
     asm volatile(
@@ -67,8 +60,16 @@ DEVICE void bulk_copy(void* shared, const void* global, u32 bytes, u64* barrier,
         : "memory");
 }
 
-/// Orders ordinary stores and loads before bulk copies of the same memory.
-DEVICE void fence_async_proxy() { asm volatile("fence.proxy.async;" ::: "memory"); }
+// --- Copies of 16 bytes a thread, global to shared ---
+
+DEVICE void copy_16(void* shared, const void* global) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(shared)), "l"(global) : "memory");
+}
+
+/// Arrives once this thread's copies so far are complete; the arrival is one that `barrier` was initialised to expect.
+DEVICE void barrier_arrive_after_copies(u64* barrier) {
+    asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(shared_address(barrier)) : "memory");
+}
 
 // --- Programmatic dependent launch ---
 

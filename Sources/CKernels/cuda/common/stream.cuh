@@ -8,40 +8,59 @@
 #include "moe.cuh"
 #include "tiles.cuh"
 
-/// `combining`: a unit is all blocks of token rows of 64 weight rows (sums over experts), else one.
-template <int kRowBlocks, int kSlabs, bool kCombining>
+/// The sequence and its division among CTAs: whole units where that costs under 5%, else multiples of `grain` slabs.
+/// `kCombining`: a unit is all blocks of token rows of 64 weight rows (sums over experts), else one.
+template <int kWeightBlocks, int kSlabs, bool kCombining>
 struct StreamWork {
     static constexpr u32 slabs = kSlabs;
-    static constexpr u32 grain = 4;  ///< shares are multiples of so many slabs
+    static constexpr u32 grain = 4;
 
-    u32 blockCount;
+    u32 blockCount, ctas, total;
+    u32 item, each, extra;  ///< the first `extra` CTAs take each + 1 items of `item` slabs, the others `each`
+
+    DEVICE StreamWork(u32 blockCount, u32 ctas) : blockCount(blockCount), ctas(ctas) {
+        const u32 units = kCombining ? kWeightBlocks : kWeightBlocks * blockCount;
+        total = units * unitSlabs();
+        const u32 longest = (units + ctas - 1) / ctas;
+        const bool whole = 20 * longest * ctas <= 21 * units;
+        const u32 items = whole ? units : total / grain;
+        item = whole ? unitSlabs() : grain;
+        each = items / ctas;
+        extra = items - each * ctas;
+    }
 
     DEVICE u32 unitSlabs() const { return kCombining ? blockCount * kSlabs : kSlabs; }
-    DEVICE u32 unitCount() const { return kCombining ? kRowBlocks : kRowBlocks * blockCount; }
 
-    /// Where the share of `cta` begins; that of the last ends at share(ctas). Whole units where that costs under 5%.
-    DEVICE u32 share(u32 cta, u32 ctas) const {
-        const u32 units = unitCount(), longest = (units + ctas - 1) / ctas;
-        if (20ull * longest * ctas <= 21ull * units) return (u32)((u64)units * cta / ctas) * unitSlabs();
-        const u32 total = units * unitSlabs();
-        return cta == ctas ? total : (u32)((u64)total * cta / ctas) / grain * grain;
+    /// Where the share of `cta` begins; that of the last ends at share(ctas).
+    DEVICE u32 share(u32 cta) const { return cta == ctas ? total : (cta * each + min(cta, extra)) * item; }
+};
+
+/// A walk through one CTA's share.
+template <class Work>
+struct StreamWalk {
+    u32 blockCount, position, end;
+    u32 weightBlock, rowBlock, first;  ///< blocks of 64 weight rows and of token rows, slab
+
+    DEVICE StreamWalk(const Work& work, u32 cta)
+        : blockCount(work.blockCount), position(work.share(cta)), end(work.share(cta + 1)) {
+        const u32 sum = position / Work::slabs;
+        first = position % Work::slabs;
+        weightBlock = sum / blockCount;
+        rowBlock = sum - weightBlock * blockCount;
+    }
+
+    DEVICE bool remains() const { return position < end; }
+
+    /// How many slabs lie ahead with the same weight rows and token rows, at most `limit`.
+    DEVICE u32 ahead(u32 limit) const { return min(limit, min(Work::slabs - first, end - position)); }
+
+    DEVICE void advance(u32 count) {
+        position += count, first += count;
+        if (first < Work::slabs) return;
+        first = 0;
+        if (++rowBlock == blockCount) rowBlock = 0, ++weightBlock;
     }
 };
-
-/// Slabs first ..< last of one block of weight rows and one block of token rows.
-struct Span {
-    u32 weightBlock, rowBlock, first, last;
-
-    DEVICE u32 count() const { return last - first; }
-};
-
-/// The span at `position`, cut at `end`.
-template <class Work>
-DEVICE Span span_at(const Work& work, u32 position, u32 end) {
-    const u32 sum = position / Work::slabs, first = position % Work::slabs;
-    const u32 weightBlock = sum / work.blockCount;
-    return {weightBlock, sum - weightBlock * work.blockCount, first, min(Work::slabs, first + end - position)};
-}
 
 /// A place in the ring of stages, and the parity of its barrier.
 template <int kStages>
@@ -59,14 +78,12 @@ template <int kFormat, int kRows, int kChunk, int kStages>
 struct StreamRing {
     static constexpr int stages = kStages;
     static constexpr int chunk = kChunk;
-    static constexpr int rows = kRows;
     static constexpr int format = kFormat;
     static constexpr int weightBytes = kChunk * slab_bytes(kFormat);
     static constexpr int columnBytes = SLAB_COLUMNS * 2;
     static constexpr int pitch = kChunk * columnBytes + 64;
     static constexpr int stageBytes = weightBytes + kRows * pitch;
-    static constexpr int barrierBytes = 2 * 8 * kStages;
-    static constexpr int bytes = kStages * stageBytes + (barrierBytes + 127) / 128 * 128;
+    static constexpr int bytes = kStages * stageBytes + (2 * 8 * kStages + 127) / 128 * 128;
 
     char* memory;
 
@@ -74,8 +91,9 @@ struct StreamRing {
     DEVICE u64* full(u32 index) const { return reinterpret_cast<u64*>(memory + kStages * stageBytes) + index; }
     DEVICE u64* empty(u32 index) const { return full(kStages + index); }
 
+    /// A stage is full when the weights have been announced and copied and 32 lanes have copied the activations.
     DEVICE void init(u32 consumers) const {
-        for (int i = 0; i < kStages; ++i) barrier_init(full(i), 1), barrier_init(empty(i), consumers);
+        for (int i = 0; i < kStages; ++i) barrier_init(full(i), 1 + 32), barrier_init(empty(i), consumers);
         fence_barrier_init();
     }
 };
@@ -87,52 +105,53 @@ struct StreamOperands {
     u32 inputPitch;
 };
 
-/// Issues the copies of one share, by one warp: the weights as soon as their stage is free, the activations from the
-/// moment `inputsReady` returns. Until then the ring fills with weights.
-template <class Ring, class Work, bool kGather, class Ready>
-DEVICE void stream_in(const Ring& ring, RingCursor<Ring::stages>& cursor, const Work& work, int weightBlocks, u32 begin,
-                      u32 end, const StreamOperands& operands, const Routing& routing, Ready inputsReady) {
-    const int lane = threadIdx.x % 32;
-    const u64 once = evict_first_policy(), often = evict_last_policy();
-    RingCursor<Ring::stages> inputCursor = cursor;
-    u32 position = begin, inputPosition = begin;
-
-    auto chunk_at = [&](u32 at) {
-        Span span = span_at(work, at, end);
-        span.last = min(span.last, span.first + Ring::chunk);
-        return span;
-    };
-    auto issue_weights = [&] {
-        const Span span = chunk_at(position);
-        const RowBlock block = routing.blocks[span.rowBlock];
+/// Issues the copies of a share's weights, by one thread, as soon as their stages are free.
+template <class Ring, class Work>
+DEVICE void stream_weights(const Ring& ring, RingCursor<Ring::stages>& cursor, const Work& work, int weightBlocks,
+                           const StreamOperands& operands, const Routing& routing) {
+    const u64 policy = evict_first_policy();
+    for (StreamWalk<Work> walk(work, blockIdx.x); walk.remains();) {
+        const u32 count = walk.ahead(Ring::chunk), bytes = count * slab_bytes(Ring::format);
+        const u64 slab =
+            ((u64)routing.list->blocks[walk.rowBlock].expert * weightBlocks + walk.weightBlock) * Work::slabs + walk.first;
         barrier_wait(ring.empty(cursor.stage), cursor.parity ^ 1);
-        if (lane == 0) {
-            const u32 bytes = span.count() * slab_bytes(Ring::format);
-            const u64 slab = ((u64)block.expert * weightBlocks + span.weightBlock) * Work::slabs + span.first;
-            barrier_arrive_expecting(ring.full(cursor.stage),
-                                     bytes + block.rowCount * span.count() * Ring::columnBytes);
-            bulk_copy(ring.stage(cursor.stage), operands.weights + slab * slab_bytes(Ring::format), bytes,
-                      ring.full(cursor.stage), once);
-        }
-        __syncwarp();
-        position += span.count();
+        barrier_arrive_expecting(ring.full(cursor.stage), bytes);
+        bulk_copy(ring.stage(cursor.stage), operands.weights + slab * slab_bytes(Ring::format), bytes,
+                  ring.full(cursor.stage), policy);
+        walk.advance(count);
         cursor.advance();
-    };
-    auto issue_inputs = [&] {
-        const Span span = chunk_at(inputPosition);
-        const RowBlock block = routing.blocks[span.rowBlock];
-        for (u32 row = lane; row < block.rowCount; row += 32) {
-            const u32 source = kGather ? row_token(routing, block.firstRow + row) : block.firstRow + row;
-            bulk_copy(ring.stage(inputCursor.stage) + Ring::weightBytes + row * Ring::pitch,
-                      operands.inputs + (u64)source * operands.inputPitch + span.first * SLAB_COLUMNS,
-                      span.count() * Ring::columnBytes, ring.full(inputCursor.stage), often);
-        }
-        inputPosition += span.count();
-        inputCursor.advance();
-    };
+    }
+}
 
-    for (int lead = 0; lead < Ring::stages && position < end; ++lead) issue_weights();
-    inputsReady();
-    while (inputPosition < position) issue_inputs();
-    while (position < end) issue_weights(), issue_inputs();
+/// Issues the copies of a share's activation rows, by one warp. `kGather`: row r of the list is row token(r) of the inputs.
+template <class Ring, class Work, bool kGather>
+DEVICE void stream_inputs(const Ring& ring, RingCursor<Ring::stages>& cursor, const Work& work,
+                          const StreamOperands& operands, const Routing& routing) {
+    const u32 lane = threadIdx.x % 32;
+    u32 rowBlock = ~0u;
+    RowBlock block;
+    auto row_start = [&](u32 row) {
+        return reinterpret_cast<const char*>(operands.inputs +
+                                             (u64)(kGather ? row_token(routing, row) : row) * operands.inputPitch);
+    };
+    const char *inputs, *further;  // this lane's row of the block, and the one 32 further on
+    for (StreamWalk<Work> walk(work, blockIdx.x); walk.remains();) {
+        if (walk.rowBlock != rowBlock) {
+            rowBlock = walk.rowBlock;
+            block = routing.list->blocks[rowBlock];
+            inputs = row_start(block.firstRow + min(lane, block.rowCount - 1));
+            further = row_start(block.firstRow + min(lane + 32, block.rowCount - 1));
+        }
+        const u32 count = walk.ahead(Ring::chunk);
+        barrier_wait(ring.empty(cursor.stage), cursor.parity ^ 1);
+        char* stage = ring.stage(cursor.stage) + Ring::weightBytes;
+        for (u32 row = 0; row < block.rowCount; ++row) {
+            const u64 source = __shfl_sync(~0u, (u64)(row < 32 ? inputs : further), row % 32) + walk.first * Ring::columnBytes;
+            for (u32 byte = lane * 16; byte < count * Ring::columnBytes; byte += 512)
+                copy_16(stage + row * Ring::pitch + byte, reinterpret_cast<const char*>(source) + byte);
+        }
+        barrier_arrive_after_copies(ring.full(cursor.stage));
+        walk.advance(count);
+        cursor.advance();
+    }
 }

@@ -3,8 +3,9 @@
 //   hidden[r, :] = activation(gate · x[token(r)], up · x[token(r)])      x [T, H] BF16, gate and up [E, I, H]
 //   y[t, :]      = residual[t, :] + Σ weight(r) · (down · hidden[r, :])  down [E, H, I]; over the rows r of token t
 //
-// Data flow   weights: global → shared, bulk copies into a ring filled by one warp → registers → BF16 → mma.sync, weights
-//             as the 16-row operand, 8 tokens a product, FP32 sums; activations: the same way, beside their weights.
+// Data flow   weights: global → shared, bulk copies into a ring filled by one thread → registers → BF16 → mma.sync,
+//             weights as the 16-row operand, 8 tokens a product, FP32 sums; activations: global → shared beside their
+//             weights, by one warp that alone waits for what wrote them.
 //             Sums over the contracted dimension: registers, then shared memory among warps, then global memory among CTAs
 //             (fixed order, so results repeat bit for bit).
 // Bytes       0.5625 (NVFP4) or 0.53125 (MXFP4) a weight of the experts hit, once; bound by bandwidth.
@@ -13,6 +14,14 @@
 // Source      weight layout and arithmetic: common/tiles.cuh; division of work: common/stream.cuh.
 #include "../common/activation.cuh"
 #include "../common/stream.cuh"
+#ifdef STREAM_TRACE
+DEVICE u64 nanoseconds() { u64 t; asm volatile("mov.u64 %0, %globaltimer;" : "=l"(t)); return t; }
+#define TRACE(i) if (threadIdx.x % 32 == 0 && (threadIdx.x < 32 || threadIdx.x >= 32 * kConsumers)) arguments.trace[blockIdx.x * 16 + i] = nanoseconds()
+#define TRACE_FIRST() if (threadIdx.x == 0 && traced < 1) ++traced, arguments.trace[blockIdx.x * 16 + 6] = nanoseconds()
+#else
+#define TRACE(i)
+#define TRACE_FIRST()
+#endif
 
 struct MoeStreamArguments {
     Routing routing;
@@ -30,6 +39,8 @@ struct MoeStreamArguments {
     u32* flags;       ///< [CTAs][4] flags, then 2 counters; zero before the first launch, and again after each
     u32 tokenCount;
     u32 routingIsEarly;      ///< routing was complete before the previous kernel began
+    u32 trigger;
+    unsigned long long* trace;
     u32 weightsRowsOnInput;  ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
 };
 
@@ -45,7 +56,7 @@ struct MoeStream {
     static constexpr int kColumnTiles = kRows <= 8 ? 1 : kRows / 8;
     static constexpr int kSets = kColumnTiles == 1 ? 2 : 1;  ///< independent sums, to hide the product's latency
     static constexpr int kConsumers = 4 * kWarpsAlong;
-    static constexpr int kThreads = 32 * (kConsumers + 1);
+    static constexpr int kThreads = 32 * (kConsumers + 2);
 
     typedef StreamRing<kFormat, kRows, kChunk_, kStages_> Ring;
     typedef RingCursor<kStages_> Cursor;
@@ -67,7 +78,7 @@ struct MoeStream {
     float* outputs;  ///< this warp's 16 rows of the output block, [kTokens][16]
     int lane, tile, along;
     u32 turn;
-    u32 blockCount;
+    u32 traced = 0;
 
     DEVICE MoeStream(const MoeStreamArguments& arguments, char* memory)
         : arguments(arguments), ring{memory}, lane(threadIdx.x % 32), tile(threadIdx.x / 32 % 4),
@@ -76,80 +87,100 @@ struct MoeStream {
         outputs = reinterpret_cast<float*>(memory + Ring::bytes + kExchangeBytes) + tile * TILE_ROWS * kTokens;
     }
 
-    // --- The warp that copies ---
+    // --- The warps that copy ---
 
-    DEVICE void produce() {
-        const u32 cta = blockIdx.x, ctas = gridDim.x;
-        bool waited = false;
-        auto previousKernel = [&] {
-            if (!waited) wait_for_previous_kernel();
-            waited = true;
-        };
-        if (!arguments.routingIsEarly) previousKernel();
-        blockCount = *arguments.routing.blockCount;
-        u32* finished = arguments.flags + 4 * ctas;
-        if (kUpBlocks > 0) {
-            const UpWork work{blockCount};
-            stream_in<Ring, UpWork, true>(ring, cursor, work, kUpBlocks, work.share(cta, ctas), work.share(cta + 1, ctas),
-                                          arguments.up, arguments.routing, previousKernel);
-        }
-        if (kDownBlocks > 0) {
-            const DownWork work{blockCount};
-            stream_in<Ring, DownWork, false>(
-                ring, cursor, work, kDownBlocks, work.share(cta, ctas), work.share(cta + 1, ctas), arguments.down,
-                arguments.routing, [&] {
-                    previousKernel();
-                    if (kUpBlocks > 0) {
-                        while (load_acquire(finished) != 4u * kUpBlocks * blockCount) {}
-                        fence_async_proxy();
-                    }
-                });
-        }
+    DEVICE void copy_weights() {
+        if (!arguments.routingIsEarly) wait_for_previous_kernel();
+        if (arguments.trigger == 2) launch_next_kernel();
+        const u32 blockCount = arguments.routing.list->count;
+        TRACE(0);
+        if (kUpBlocks > 0)
+            stream_weights(ring, cursor, UpWork(blockCount, gridDim.x), kUpBlocks, arguments.up, arguments.routing);
+        TRACE(1);
+        if (arguments.trigger == 1) launch_next_kernel();
+        if (kDownBlocks > 0)
+            stream_weights(ring, cursor, DownWork(blockCount, gridDim.x), kDownBlocks, arguments.down, arguments.routing);
+        TRACE(2);
         launch_next_kernel();
-        if (kUpBlocks > 0 && kDownBlocks > 0 && lane == 0 && take_ticket(finished + 1, ctas) == ctas - 1)
+    }
+
+    DEVICE void copy_inputs() {
+        wait_for_previous_kernel();
+        TRACE(3);
+        const u32 blockCount = arguments.routing.list->count;
+        u32* finished = arguments.flags + 4 * gridDim.x;
+        if (kUpBlocks > 0)
+            stream_inputs<Ring, UpWork, true>(ring, cursor, UpWork(blockCount, gridDim.x), arguments.up, arguments.routing);
+        TRACE(4);
+        if (kUpBlocks > 0 && kDownBlocks > 0) {
+            while (load_acquire(finished) != 4u * kUpBlocks * blockCount) {}
+            __syncwarp();
+        }
+        TRACE(5);
+        if (kDownBlocks > 0)
+            stream_inputs<Ring, DownWork, false>(ring, cursor, DownWork(blockCount, gridDim.x), arguments.down,
+                                                 arguments.routing);
+        if (kUpBlocks > 0 && kDownBlocks > 0 && lane == 0 && take_ticket(finished + 1, gridDim.x) == gridDim.x - 1)
             store_release(finished, 0);
     }
 
     // --- The warps that multiply ---
 
-    /// Adds the products of this warp's share of a chunk.
-    DEVICE void multiply(const char* stage, int slabs, float (&sums)[kSets][kColumnTiles][4]) const {
-        const int row = lane / 4 % (kRows < 8 ? kRows : 8);
-        const char* weights = stage + tile * tile_bytes(kFormat);
-        const char* inputs = stage + Ring::weightBytes + row * Ring::pitch + lane % 4 * 16;
-#pragma unroll 2
-        for (int slab = along; slab < slabs; slab += kWarpsAlong) {
-            TileFragments<kFormat> fragments;
-            fragments.load(weights + slab * slab_bytes(kFormat), lane);
-            uint4 low[kColumnTiles], high[kColumnTiles];
+    typedef float PartialSums[kSets][kColumnTiles][4];
+
+    /// Adds the products of 16 weight rows of one slab. `inputs`: this lane's first row and columns.
+    DEVICE void multiply(const char* tile, const char* inputs, PartialSums& sums) const {
+        TileFragments<kFormat> fragments;
+        fragments.load(tile, lane);
+        uint4 low[kColumnTiles], high[kColumnTiles];
 #pragma unroll
-            for (int n = 0; n < kColumnTiles; ++n) {
-                const char* columns = inputs + n * 8 * Ring::pitch + slab * Ring::columnBytes;
-                low[n] = *reinterpret_cast<const uint4*>(columns);
-                high[n] = *reinterpret_cast<const uint4*>(columns + 64);
+        for (int n = 0; n < kColumnTiles; ++n) {
+            low[n] = *reinterpret_cast<const uint4*>(inputs + n * 8 * Ring::pitch);
+            high[n] = *reinterpret_cast<const uint4*>(inputs + n * 8 * Ring::pitch + 64);
+        }
+        u32 a[4];
+        fragments.template fragment<0>(a);
+#pragma unroll
+        for (int n = 0; n < kColumnTiles; ++n) mma_16x8x16(sums[0][n], a, low[n].x, low[n].y);
+        fragments.template fragment<1>(a);
+#pragma unroll
+        for (int n = 0; n < kColumnTiles; ++n) mma_16x8x16(sums[kSets - 1][n], a, low[n].z, low[n].w);
+        fragments.template fragment<2>(a);
+#pragma unroll
+        for (int n = 0; n < kColumnTiles; ++n) mma_16x8x16(sums[0][n], a, high[n].x, high[n].y);
+        fragments.template fragment<3>(a);
+#pragma unroll
+        for (int n = 0; n < kColumnTiles; ++n) mma_16x8x16(sums[kSets - 1][n], a, high[n].z, high[n].w);
+    }
+
+    /// The same for this warp's slabs of a chunk.
+    DEVICE void multiply_chunk(const char* stage, int slabs, PartialSums& sums) const {
+        constexpr int share = Ring::chunk / kWarpsAlong, step = kWarpsAlong;
+        const char* tiles = stage + tile * tile_bytes(kFormat) + along * slab_bytes(kFormat);
+        const char* inputs = stage + Ring::weightBytes + lane / 4 % (kRows < 8 ? kRows : 8) * Ring::pitch +
+                             lane % 4 * 16 + along * Ring::columnBytes;
+        if (Ring::chunk % kWarpsAlong == 0 && slabs == Ring::chunk) {
+#pragma unroll
+            for (int i = 0; i < share; ++i)
+                multiply(tiles + i * step * slab_bytes(kFormat), inputs + i * step * Ring::columnBytes, sums);
+        } else {
+#pragma unroll 1
+            for (int slab = along; slab < slabs; slab += step) {
+                multiply(tiles, inputs, sums);
+                tiles += step * slab_bytes(kFormat), inputs += step * Ring::columnBytes;
             }
-            u32 a[4];
-            fragments.template fragment<0>(a);
-#pragma unroll
-            for (int n = 0; n < kColumnTiles; ++n) mma_16x8x16(sums[0][n], a, low[n].x, low[n].y);
-            fragments.template fragment<1>(a);
-#pragma unroll
-            for (int n = 0; n < kColumnTiles; ++n) mma_16x8x16(sums[kSets - 1][n], a, low[n].z, low[n].w);
-            fragments.template fragment<2>(a);
-#pragma unroll
-            for (int n = 0; n < kColumnTiles; ++n) mma_16x8x16(sums[0][n], a, high[n].x, high[n].y);
-            fragments.template fragment<3>(a);
-#pragma unroll
-            for (int n = 0; n < kColumnTiles; ++n) mma_16x8x16(sums[kSets - 1][n], a, high[n].z, high[n].w);
         }
     }
 
-    /// The sums of a span, complete in the first four warps; false in the others.
-    DEVICE bool sum(const Span& span, Sums& total) {
-        float sums[kSets][kColumnTiles][4] = {};
-        for (u32 first = span.first; first < span.last; first += Ring::chunk) {
+    /// The sums of the next `count` slabs, complete in the first four warps; false in the others.
+    DEVICE bool sum(u32 count, Sums& total) {
+        PartialSums sums = {};
+        for (u32 slab = 0; slab < count; slab += Ring::chunk) {
             barrier_wait(ring.full(cursor.stage), cursor.parity);
-            multiply(ring.stage(cursor.stage), min((u32)Ring::chunk, span.last - first), sums);
+            TRACE_FIRST();
+#ifndef STREAM_NOMATH
+            multiply_chunk(ring.stage(cursor.stage), min((u32)Ring::chunk, count - slab), sums);
+#endif
             __syncwarp();
             if (lane == 0) barrier_arrive(ring.empty(cursor.stage));
             cursor.advance();
@@ -192,8 +223,8 @@ struct MoeStream {
     /// Calls `body` with the parts of a unit that ends at `end`, in order, as they become complete.
     template <class Work, class Body>
     DEVICE void each_partial(const Work& work, u32 end, Body body) const {
-        for (u32 cta = blockIdx.x + 1; cta < gridDim.x && work.share(cta, gridDim.x) < end; ++cta) {
-            if (work.share(cta, gridDim.x) == work.share(cta + 1, gridDim.x)) continue;
+        for (u32 cta = blockIdx.x + 1; cta < gridDim.x && work.share(cta) < end; ++cta) {
+            if (work.share(cta) == work.share(cta + 1)) continue;
             u32* flag = arguments.flags + cta * 4 + tile;
             while (load_acquire(flag) == 0) {}
             __syncwarp();
@@ -202,17 +233,44 @@ struct MoeStream {
         }
     }
 
+    // --- What the sums are multiplied with ---
+
+    /// Of one block of token rows and this lane's two weight rows. Loaded before the sums, so that nothing waits for it.
+    struct Factors {
+        RowBlock block;
+        float scales[2], biases[2];  ///< of gate and up; of rows g and g + 8
+        float weights[kColumnTiles][2];
+        u32 tokens[kColumnTiles][2];
+    };
+
+    DEVICE u32 row_in_block(int n, int i) const { return n * 8 + lane % 4 * 2 + i; }
+
+    DEVICE void load_block(Factors& factors, u32 rowBlock, bool weighted) const {
+        factors.block = arguments.routing.list->blocks[rowBlock];
+        factors.biases[0] = factors.biases[1] = 0;
+#pragma unroll
+        for (int n = 0; n < kColumnTiles; ++n)
+#pragma unroll
+            for (int i = 0; i < 2; ++i) {
+                const u32 row = factors.block.firstRow + min(row_in_block(n, i), factors.block.rowCount - 1);
+                factors.weights[n][i] = weighted ? row_weight(arguments.routing, row) : 1.0f;
+                factors.tokens[n][i] = row_token(arguments.routing, row);
+            }
+    }
+
     // --- First product: gate and up, activation ---
 
-    DEVICE void consume_up() {
-        const UpWork work{blockCount};
-        const u32 end = work.share(blockIdx.x + 1, gridDim.x);
-        for (u32 position = work.share(blockIdx.x, gridDim.x); position < end;) {
-            const Span span = span_at(work, position, end);
-            position += span.count();
+    DEVICE void consume_up(u32 blockCount) {
+        const UpWork work(blockCount, gridDim.x);
+        for (StreamWalk<UpWork> walk(work, blockIdx.x); walk.remains();) {
+            const u32 first = walk.first, column = walk.weightBlock * 32 + tile * 8 + lane / 4;
+            const u32 count = walk.ahead(UpWork::slabs), unitEnd = walk.position - first + UpWork::slabs;
+            Factors factors;
+            if (along == 0) load_up_factors(factors, walk.rowBlock, column);
+            walk.advance(count);
             Sums sums;
-            if (!sum(span, sums)) continue;
-            if (span.first > 0) {
+            if (!sum(count, sums)) continue;
+            if (first > 0) {
                 float4* part = reinterpret_cast<float4*>(partial(blockIdx.x)) + lane;
 #pragma unroll
                 for (int n = 0; n < kColumnTiles; ++n)
@@ -220,100 +278,98 @@ struct MoeStream {
                 publish_partial();
                 continue;
             }
-            if (span.last < UpWork::slabs)
-                each_partial(work, position - span.last + UpWork::slabs, [&](const float4* part) {
+            if (count < UpWork::slabs)
+                each_partial(work, unitEnd, [&](const float4* part) {
 #pragma unroll
                     for (int n = 0; n < kColumnTiles; ++n) add(sums[n], __ldcg(part + n * 32 + lane));
                 });
-            store_hidden(span, sums);
+            store_hidden(column, factors, sums);
         }
     }
 
-    DEVICE void store_hidden(const Span& span, const Sums& sums) const {
-        const RowBlock block = arguments.routing.blocks[span.rowBlock];
-        const u32 pitch = arguments.down.inputPitch, column = span.weightBlock * 32 + tile * 8 + lane / 4;
-        const float2 scale = arguments.upScales ? arguments.upScales[block.expert] : make_float2(1, 1);
-        float gateBias = 0, upBias = 0;
-        if (arguments.upBiases) {
-            const u16* biases = arguments.upBiases + (u64)block.expert * 2 * pitch + column;
-            gateBias = bf16_value(biases[0]), upBias = bf16_value(biases[pitch]);
-        }
+    DEVICE void load_up_factors(Factors& factors, u32 rowBlock, u32 column) const {
+        load_block(factors, rowBlock, arguments.weightsRowsOnInput);
+        const u32 expert = factors.block.expert, pitch = arguments.down.inputPitch;
+        const float2 scale = arguments.upScales ? arguments.upScales[expert] : make_float2(1, 1);
+        factors.scales[0] = scale.x * accumulator_factor(kFormat), factors.scales[1] = scale.y * accumulator_factor(kFormat);
+        if (arguments.upBiases)
+#pragma unroll
+            for (int half = 0; half < 2; ++half)
+                factors.biases[half] = bf16_value(arguments.upBiases[((u64)expert * 2 + half) * pitch + column]);
+    }
+
+    DEVICE void store_hidden(u32 column, const Factors& factors, const Sums& sums) const {
 #pragma unroll
         for (int n = 0; n < kColumnTiles; ++n)
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
-                const u32 row = n * 8 + lane % 4 * 2 + i;
-                if (row >= block.rowCount) continue;
-                float factor = accumulator_factor(kFormat);
-                if (arguments.weightsRowsOnInput) factor *= row_weight(arguments.routing, block.firstRow + row);
-                const float gate = sums[n][i] * (factor * scale.x) + gateBias;
-                const float up = sums[n][2 + i] * (factor * scale.y) + upBias;
-                arguments.hidden[(u64)(block.firstRow + row) * pitch + column] =
+                if (row_in_block(n, i) >= factors.block.rowCount) continue;
+                const float weight = factors.weights[n][i];
+                const float gate = sums[n][i] * (weight * factors.scales[0]) + factors.biases[0];
+                const float up = sums[n][2 + i] * (weight * factors.scales[1]) + factors.biases[1];
+                arguments.hidden[(u64)(factors.block.firstRow + row_in_block(n, i)) * arguments.down.inputPitch + column] =
                     bf16_bits(gated<kActivation>(gate, up, arguments.constants));
             }
         if (kDownBlocks == 0) return;
         __syncwarp();
-        if (lane == 0) {
-            fence_async_proxy();
-            __threadfence();
-            add_release(arguments.flags + 4 * gridDim.x, 1);
-        }
+        if (lane == 0) add_release(arguments.flags + 4 * gridDim.x, 1);
     }
 
     // --- Second product: down, router weights, residual ---
 
-    DEVICE void consume_down() {
-        const DownWork work{blockCount};
-        const u32 begin = work.share(blockIdx.x, gridDim.x), end = work.share(blockIdx.x + 1, gridDim.x);
+    DEVICE void consume_down(u32 blockCount) {
+        const DownWork work(blockCount, gridDim.x);
+        const u32 begin = work.share(blockIdx.x);
         if (along == 0) clear_outputs();
-        for (u32 position = begin; position < end;) {
-            const Span span = span_at(work, position, end);
-            const u32 unit = span.weightBlock * work.unitSlabs(), unitEnd = unit + work.unitSlabs();
-            position += span.count();
+        for (StreamWalk<DownWork> walk(work, blockIdx.x); walk.remains();) {
+            const u32 weightBlock = walk.weightBlock, count = walk.ahead(DownWork::slabs);
+            const u32 unit = weightBlock * work.unitSlabs(), unitEnd = unit + work.unitSlabs();
+            Factors factors;
+            if (along == 0) load_down_factors(factors, walk.rowBlock, weightBlock, walk.first == 0);
+            walk.advance(count);
             Sums sums;
-            if (!sum(span, sums)) continue;
-            add_outputs(span, sums);
-            if (position < unitEnd && position < end) continue;
+            if (!sum(count, sums)) continue;
+            add_outputs(factors, sums);
+            if (walk.position < unitEnd && walk.remains()) continue;
             if (begin > unit) {
                 store_partial_outputs();
             } else {
-                if (position < unitEnd) each_partial(work, unitEnd, [&](const float4* part) { add_partial_outputs(part); });
-                store_outputs(span.weightBlock);
+                if (walk.position < unitEnd)
+                    each_partial(work, unitEnd, [&](const float4* part) { add_partial_outputs(part); });
+                store_outputs(weightBlock);
             }
             clear_outputs();
         }
+    }
+
+    DEVICE void load_down_factors(Factors& factors, u32 rowBlock, u32 weightBlock, bool biased) const {
+        load_block(factors, rowBlock, !arguments.weightsRowsOnInput);
+        const u32 expert = factors.block.expert, row = weightBlock * SLAB_ROWS + tile * TILE_ROWS + lane / 4;
+        factors.scales[0] = accumulator_factor(kFormat) * (arguments.downScales ? arguments.downScales[expert] : 1.0f);
+        if (arguments.downBiases && biased)
+#pragma unroll
+            for (int half = 0; half < 2; ++half)
+                if (row + 8 * half < kOutputs)
+                    factors.biases[half] = bf16_value(arguments.downBiases[(u64)expert * kOutputs + row + 8 * half]);
+    }
+
+    DEVICE void add_outputs(const Factors& factors, const Sums& sums) const {
+#pragma unroll
+        for (int n = 0; n < kColumnTiles; ++n)
+#pragma unroll
+            for (int i = 0; i < 2; ++i) {
+                if (row_in_block(n, i) >= factors.block.rowCount) continue;
+                float* output = outputs + factors.tokens[n][i] * TILE_ROWS + lane / 4;
+                output[0] += factors.weights[n][i] * (sums[n][i] * factors.scales[0] + factors.biases[0]);
+                output[8] += factors.weights[n][i] * (sums[n][2 + i] * factors.scales[0] + factors.biases[1]);
+            }
+        __syncwarp();
     }
 
     DEVICE u32 output_quads() const { return arguments.tokenCount * (TILE_ROWS / 4); }
 
     DEVICE void clear_outputs() const {
         for (u32 i = lane; i < output_quads(); i += 32) reinterpret_cast<float4*>(outputs)[i] = make_float4(0, 0, 0, 0);
-        __syncwarp();
-    }
-
-    DEVICE void add_outputs(const Span& span, const Sums& sums) const {
-        const RowBlock block = arguments.routing.blocks[span.rowBlock];
-        const u32 weightRow = span.weightBlock * SLAB_ROWS + tile * TILE_ROWS + lane / 4;
-        const float factor = accumulator_factor(kFormat) * (arguments.downScales ? arguments.downScales[block.expert] : 1.0f);
-        float bias[2] = {0, 0};
-        if (arguments.downBiases && span.first == 0)
-#pragma unroll
-            for (int half = 0; half < 2; ++half)
-                if (weightRow + 8 * half < kOutputs)
-                    bias[half] = bf16_value(arguments.downBiases[(u64)block.expert * kOutputs + weightRow + 8 * half]);
-#pragma unroll
-        for (int n = 0; n < kColumnTiles; ++n)
-#pragma unroll
-            for (int i = 0; i < 2; ++i) {
-                const u32 row = n * 8 + lane % 4 * 2 + i;
-                if (row >= block.rowCount) continue;
-                const u32 token = row_token(arguments.routing, block.firstRow + row);
-                const float weight =
-                    arguments.weightsRowsOnInput ? 1.0f : row_weight(arguments.routing, block.firstRow + row);
-                float* output = outputs + token * TILE_ROWS + lane / 4;
-                output[0] += weight * (sums[n][i] * factor + bias[0]);
-                output[8] += weight * (sums[n][2 + i] * factor + bias[1]);
-            }
         __syncwarp();
     }
 
@@ -351,13 +407,17 @@ struct MoeStream {
     DEVICE void run() {
         if (threadIdx.x == 0) ring.init(kConsumers);
         __syncthreads();
-        if (threadIdx.x >= 32 * kConsumers) {
-            produce();
-        } else {
+        if (threadIdx.x == 32 * kConsumers) {
+            copy_weights();
+        } else if (threadIdx.x >= 32 * (kConsumers + 1)) {
+            copy_inputs();
+        } else if (threadIdx.x < 32 * kConsumers) {
             wait_for_previous_kernel();
-            blockCount = *arguments.routing.blockCount;
-            if (kUpBlocks > 0) consume_up();
-            if (kDownBlocks > 0) consume_down();
+            const u32 blockCount = arguments.routing.list->count;
+            if (kUpBlocks > 0) consume_up(blockCount);
+            TRACE(7);
+            if (kDownBlocks > 0) consume_down(blockCount);
+            TRACE(8);
         }
     }
 };
