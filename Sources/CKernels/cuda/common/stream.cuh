@@ -62,13 +62,14 @@ struct StreamWalk {
     }
 };
 
-/// A place in the ring of stages, and the parity of its barrier.
+/// A place in the ring of stages, and the parity of its barriers.
 template <int kStages>
 struct RingCursor {
-    u32 stage = 0, parity = 0;
+    u32 stage, parity;
 
-    DEVICE void advance() {
-        if (++stage == kStages) stage = 0, parity ^= 1;
+    DEVICE void advance(u32 stages = 1) {
+        stage += stages;
+        if (stage >= kStages) stage -= kStages, parity ^= 1;
     }
 };
 

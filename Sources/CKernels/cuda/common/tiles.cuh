@@ -88,17 +88,18 @@ DEVICE void expand_scales(u32 bytes, u32 (&scales)[2]) {
     }
 }
 
-/// One lane's share of one tile, as it lies in shared memory.
+/// One lane's share of one tile. `load` reads shared memory, `prepare` computes what the fragments have in common.
 template <int format>
 struct TileFragments {
     uint4 words;
-    u32 scales[2];
+    u32 scaleBytes, scales[2];
 
     DEVICE void load(const char* tile, int lane) {
         words = reinterpret_cast<const uint4*>(tile)[lane];
-        const int group = format == NVFP4 ? lane >> 1 : lane >> 2;
-        expand_scales<format>(reinterpret_cast<const u32*>(tile + 512)[group], scales);
+        scaleBytes = reinterpret_cast<const u32*>(tile + 512)[format == NVFP4 ? lane >> 1 : lane >> 2];
     }
+
+    DEVICE void prepare() { expand_scales<format>(scaleBytes, scales); }
 
     /// The A operand of a k-step.
     template <int step>
@@ -119,6 +120,8 @@ struct TileFragments<BF16> {
 #pragma unroll
         for (int step = 0; step < 4; ++step) words[step] = reinterpret_cast<const uint4*>(tile)[step * 32 + lane];
     }
+
+    DEVICE void prepare() {}
 
     template <int step>
     DEVICE void fragment(u32 (&a)[4]) const {

@@ -16,8 +16,8 @@
 #include "../common/stream.cuh"
 #ifdef STREAM_TRACE
 DEVICE u64 nanoseconds() { u64 t; asm volatile("mov.u64 %0, %globaltimer;" : "=l"(t)); return t; }
-#define TRACE(i) if (threadIdx.x % 32 == 0 && (threadIdx.x < 32 || threadIdx.x >= 32 * kConsumers)) arguments.trace[blockIdx.x * 16 + i] = nanoseconds()
-#define TRACE_FIRST() if (threadIdx.x == 0 && traced < 1) ++traced, arguments.trace[blockIdx.x * 16 + 6] = nanoseconds()
+#define TRACE(i) if (threadIdx.x % 32 == 0 && (threadIdx.x < 32 || threadIdx.x == 32 * kMultipliers || threadIdx.x >= 32 * (kMultipliers + 4))) arguments.trace[blockIdx.x * 16 + i] = nanoseconds()
+#define TRACE_FIRST() if (threadIdx.x == 0 && passed == 0 && chunksUntilTurn == 0) arguments.trace[blockIdx.x * 16 + 6] = nanoseconds()
 #else
 #define TRACE(i)
 #define TRACE_FIRST()
@@ -46,50 +46,56 @@ struct MoeStreamArguments {
 
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs: slabs of 64 columns.
 template <int kFormat_, int kUpBlocks_, int kUpSlabs_, int kDownBlocks_, int kDownSlabs_, int kOutputs_, int kActivation_,
-          int kRows_, int kTokens_, int kChunk_, int kStages_, int kWarpsAlong_>
+          int kRows_, int kTokens_, int kChunk_, int kStages_, int kSlabTurns_, int kChunkTurns_>
 struct MoeStream {
     static constexpr int kFormat = kFormat_, kUpBlocks = kUpBlocks_, kDownBlocks = kDownBlocks_, kOutputs = kOutputs_;
     static constexpr int kActivation = kActivation_;
-    static constexpr int kRows = kRows_;              ///< token rows of a block: 1, 2, 4, or a multiple of 8
-    static constexpr int kTokens = kTokens_;          ///< tokens at most
-    static constexpr int kWarpsAlong = kWarpsAlong_;  ///< warps that share the slabs of 16 weight rows
+    static constexpr int kRows = kRows_;      ///< token rows of a block: 1, 2, 4, or a multiple of 8
+    static constexpr int kTokens = kTokens_;  ///< tokens at most
+    /// Warps that share 16 weight rows: kSlabTurns take turns at the slabs of a chunk, kChunkTurns at the chunks.
+    static constexpr int kSlabTurns = kSlabTurns_, kChunkTurns = kChunkTurns_, kTurns = kSlabTurns * kChunkTurns;
     static constexpr int kColumnTiles = kRows <= 8 ? 1 : kRows / 8;
     static constexpr int kSets = kColumnTiles == 1 ? 2 : 1;  ///< independent sums, to hide the product's latency
-    static constexpr int kConsumers = 4 * kWarpsAlong;
-    static constexpr int kThreads = 32 * (kConsumers + 2);
+    static constexpr int kMultipliers = 4 * kTurns, kFinishers = 4;
+    static constexpr int kThreads = 32 * (kMultipliers + kFinishers + 2);
 
     typedef StreamRing<kFormat, kRows, kChunk_, kStages_> Ring;
     typedef RingCursor<kStages_> Cursor;
     typedef StreamWork<kUpBlocks, kUpSlabs_ == 0 ? 1 : kUpSlabs_, false> UpWork;
     typedef StreamWork<kDownBlocks, kDownSlabs_ == 0 ? 1 : kDownSlabs_, true> DownWork;
 
-    static constexpr int kSumBytes = 32 * 16 * kColumnTiles;  ///< the sums of one warp
-    static constexpr int kExchangeBytes = 2 * (kWarpsAlong - 1) * 4 * kSumBytes;
+    /// Sums pass from the multiplying to the finishing warps in two buffers: [turn][tile][column tile][g][lanes of g].
+    static constexpr int kSumLanes = kRows >= 8 ? 4 : (kRows + 1) / 2;  ///< lanes of four that hold columns in use
+    static constexpr int kBufferQuads = kTurns * 4 * kColumnTiles * 8 * kSumLanes;
     static constexpr int kOutputBytes = kDownBlocks == 0 ? 0 : 4 * TILE_ROWS * kTokens * 4;
-    static constexpr int kSharedBytes = Ring::bytes + kExchangeBytes + kOutputBytes;
+    static constexpr int kSharedBytes = Ring::bytes + 2 * kBufferQuads * 16 + kOutputBytes + 4 * 8;
     static constexpr int kPartialFloats = kTokens * TILE_ROWS > 128 * kColumnTiles ? kTokens * TILE_ROWS : 128 * kColumnTiles;
 
     typedef float Sums[kColumnTiles][4];
 
     const MoeStreamArguments& arguments;
     Ring ring;
-    Cursor cursor;
-    float4* exchange;
-    float* outputs;  ///< this warp's 16 rows of the output block, [kTokens][16]
-    int lane, tile, along;
-    u32 turn;
-    u32 traced = 0;
+    float4* buffers;
+    float* outputs;  ///< of a finishing warp: its 16 rows of the output block, [kTokens][16]
+    u64* exchange;   ///< barriers: buffers full, buffers empty
+    int lane, tile, turn;
 
     DEVICE MoeStream(const MoeStreamArguments& arguments, char* memory)
-        : arguments(arguments), ring{memory}, lane(threadIdx.x % 32), tile(threadIdx.x / 32 % 4),
-          along(threadIdx.x / 128), turn(0) {
-        exchange = reinterpret_cast<float4*>(memory + Ring::bytes);
-        outputs = reinterpret_cast<float*>(memory + Ring::bytes + kExchangeBytes) + tile * TILE_ROWS * kTokens;
+        : arguments(arguments), ring{memory}, lane(threadIdx.x % 32), tile(threadIdx.x / 32 % 4), turn(threadIdx.x / 128) {
+        buffers = reinterpret_cast<float4*>(memory + Ring::bytes);
+        char* rest = memory + Ring::bytes + 2 * kBufferQuads * 16;
+        outputs = reinterpret_cast<float*>(rest) + tile * TILE_ROWS * kTokens;
+        exchange = reinterpret_cast<u64*>(rest + kOutputBytes);
+    }
+
+    DEVICE float4* buffer(u32 index, int turn) const {
+        return buffers + index * kBufferQuads + (turn * 4 + tile) * kColumnTiles * 8 * kSumLanes + lane / 4 * kSumLanes + lane % 4;
     }
 
     // --- The warps that copy ---
 
     DEVICE void copy_weights() {
+        Cursor cursor{0, 0};
         if (!arguments.routingIsEarly) wait_for_previous_kernel();
         if (arguments.trigger == 2) launch_next_kernel();
         const u32 blockCount = arguments.routing.list->count;
@@ -105,6 +111,7 @@ struct MoeStream {
     }
 
     DEVICE void copy_inputs() {
+        Cursor cursor{0, 0};
         wait_for_previous_kernel();
         TRACE(3);
         const u32 blockCount = arguments.routing.list->count;
@@ -128,83 +135,126 @@ struct MoeStream {
 
     typedef float PartialSums[kSets][kColumnTiles][4];
 
-    /// Adds the products of 16 weight rows of one slab. `inputs`: this lane's first row and columns.
-    DEVICE void multiply(const char* tile, const char* inputs, PartialSums& sums) const {
-        TileFragments<kFormat> fragments;
-        fragments.load(tile, lane);
-        uint4 low[kColumnTiles], high[kColumnTiles];
-#pragma unroll
-        for (int n = 0; n < kColumnTiles; ++n) {
-            low[n] = *reinterpret_cast<const uint4*>(inputs + n * 8 * Ring::pitch);
-            high[n] = *reinterpret_cast<const uint4*>(inputs + n * 8 * Ring::pitch + 64);
-        }
-        u32 a[4];
-        fragments.template fragment<0>(a);
-#pragma unroll
-        for (int n = 0; n < kColumnTiles; ++n) mma_16x8x16(sums[0][n], a, low[n].x, low[n].y);
-        fragments.template fragment<1>(a);
-#pragma unroll
-        for (int n = 0; n < kColumnTiles; ++n) mma_16x8x16(sums[kSets - 1][n], a, low[n].z, low[n].w);
-        fragments.template fragment<2>(a);
-#pragma unroll
-        for (int n = 0; n < kColumnTiles; ++n) mma_16x8x16(sums[0][n], a, high[n].x, high[n].y);
-        fragments.template fragment<3>(a);
-#pragma unroll
-        for (int n = 0; n < kColumnTiles; ++n) mma_16x8x16(sums[kSets - 1][n], a, high[n].z, high[n].w);
-    }
+    /// What a lane needs of one slab.
+    struct Operands {
+        TileFragments<kFormat> weights;
+        uint4 inputs[kColumnTiles][2];
 
-    /// The same for this warp's slabs of a chunk.
-    DEVICE void multiply_chunk(const char* stage, int slabs, PartialSums& sums) const {
-        constexpr int share = Ring::chunk / kWarpsAlong, step = kWarpsAlong;
-        const char* tiles = stage + tile * tile_bytes(kFormat) + along * slab_bytes(kFormat);
-        const char* inputs = stage + Ring::weightBytes + lane / 4 % (kRows < 8 ? kRows : 8) * Ring::pitch +
-                             lane % 4 * 16 + along * Ring::columnBytes;
-        if (Ring::chunk % kWarpsAlong == 0 && slabs == Ring::chunk) {
+        DEVICE void load(const char* tile, const char* columns, int lane) {
+            weights.load(tile, lane);
 #pragma unroll
-            for (int i = 0; i < share; ++i)
-                multiply(tiles + i * step * slab_bytes(kFormat), inputs + i * step * Ring::columnBytes, sums);
+            for (int n = 0; n < kColumnTiles; ++n)
+#pragma unroll
+                for (int pair = 0; pair < 2; ++pair)
+                    inputs[n][pair] = *reinterpret_cast<const uint4*>(columns + n * 8 * Ring::pitch + pair * 64);
+        }
+
+        DEVICE void multiply(PartialSums& sums) {
+            weights.prepare();
+            multiply_step<0>(sums), multiply_step<1>(sums), multiply_step<2>(sums), multiply_step<3>(sums);
+        }
+
+        template <int step>
+        DEVICE void multiply_step(PartialSums& sums) const {
+            u32 a[4];
+            weights.template fragment<step>(a);
+#pragma unroll
+            for (int n = 0; n < kColumnTiles; ++n) {
+                const uint4& b = inputs[n][step / 2];
+                mma_16x8x16(sums[step % 2 * (kSets - 1)][n], a, step % 2 ? b.z : b.x, step % 2 ? b.w : b.y);
+            }
+        }
+    };
+
+    /// Adds the products of this warp's slabs of a chunk.
+    DEVICE void multiply_chunk(const char* stage, int slabs, PartialSums& sums) const {
+        constexpr int share = Ring::chunk / kSlabTurns, step = kSlabTurns;
+        const int first = turn % kSlabTurns;
+        const char* tiles = stage + tile * tile_bytes(kFormat) + first * slab_bytes(kFormat);
+        const char* columns = stage + Ring::weightBytes + lane / 4 % (kRows < 8 ? kRows : 8) * Ring::pitch +
+                              lane % 4 * 16 + first * Ring::columnBytes;
+        if (Ring::chunk % kSlabTurns == 0 && slabs == Ring::chunk) {
+            Operands operands[2];
+            operands[0].load(tiles, columns, lane);
+#pragma unroll
+            for (int i = 0; i < share; ++i) {
+                if (i + 1 < share)
+                    operands[(i + 1) % 2].load(tiles + (i + 1) * step * slab_bytes(kFormat),
+                                               columns + (i + 1) * step * Ring::columnBytes, lane);
+                operands[i % 2].multiply(sums);
+            }
         } else {
 #pragma unroll 1
-            for (int slab = along; slab < slabs; slab += step) {
-                multiply(tiles, inputs, sums);
-                tiles += step * slab_bytes(kFormat), inputs += step * Ring::columnBytes;
+            for (int slab = first; slab < slabs; slab += step) {
+                Operands operands;
+                operands.load(tiles, columns, lane);
+                operands.multiply(sums);
+                tiles += step * slab_bytes(kFormat), columns += step * Ring::columnBytes;
             }
         }
     }
 
-    /// The sums of the next `count` slabs, complete in the first four warps; false in the others.
-    DEVICE bool sum(u32 count, Sums& total) {
-        PartialSums sums = {};
-        for (u32 slab = 0; slab < count; slab += Ring::chunk) {
-            barrier_wait(ring.full(cursor.stage), cursor.parity);
-            TRACE_FIRST();
+    /// Multiplies a share's slabs and passes the sums on, one set for each stretch of a walk.
+    template <class Work>
+    DEVICE void multiply_share(const Work& work, Cursor& cursor, u32& chunksUntilTurn, u32& passed) const {
+        for (StreamWalk<Work> walk(work, blockIdx.x); walk.remains(); ++passed) {
+            const u32 count = walk.ahead(Work::slabs), chunks = (count + Ring::chunk - 1) / Ring::chunk;
+            PartialSums sums = {};
+            for (; chunksUntilTurn < chunks; chunksUntilTurn += kChunkTurns) {
+                barrier_wait(ring.full(cursor.stage), cursor.parity);
+                TRACE_FIRST();
 #ifndef STREAM_NOMATH
-            multiply_chunk(ring.stage(cursor.stage), min((u32)Ring::chunk, count - slab), sums);
+                multiply_chunk(ring.stage(cursor.stage), min(Ring::chunk, (int)(count - chunksUntilTurn * Ring::chunk)), sums);
 #endif
+                __syncwarp();
+                if (lane == 0) barrier_arrive(ring.empty(cursor.stage));
+                cursor.advance(kChunkTurns);
+            }
+            chunksUntilTurn -= chunks;
+            walk.advance(count);
+            barrier_wait(exchange + 2 + passed % 2, passed / 2 % 2 ^ 1);
+            if (lane % 4 < kSumLanes) {
+                float4* quads = buffer(passed % 2, turn);
+#pragma unroll
+                for (int n = 0; n < kColumnTiles; ++n) {
+                    float4& quad = quads[n * 8 * kSumLanes];
+                    quad = make_float4(sums[0][n][0], sums[0][n][1], sums[0][n][2], sums[0][n][3]);
+                    if (kSets == 2)
+                        quad = make_float4(quad.x + sums[kSets - 1][n][0], quad.y + sums[kSets - 1][n][1],
+                                           quad.z + sums[kSets - 1][n][2], quad.w + sums[kSets - 1][n][3]);
+                }
+            }
             __syncwarp();
-            if (lane == 0) barrier_arrive(ring.empty(cursor.stage));
-            cursor.advance();
+            if (lane == 0) barrier_arrive(exchange + passed % 2);
         }
-#pragma unroll
-        for (int n = 0; n < kColumnTiles; ++n)
-#pragma unroll
-            for (int i = 0; i < 4; ++i) total[n][i] = kSets == 2 ? sums[0][n][i] + sums[1][n][i] : sums[0][n][i];
-        if (kWarpsAlong == 1) return true;
+    }
 
-        float4* slots = exchange + (turn & 1) * (kWarpsAlong - 1) * 4 * 32 * kColumnTiles + lane;
-        ++turn;
-        if (along > 0)
+    DEVICE void multiply() const {
+        Cursor cursor{(u32)turn / kSlabTurns, 0};
+        u32 chunksUntilTurn = turn / kSlabTurns, passed = 0;
+        wait_for_previous_kernel();
+        const u32 blockCount = arguments.routing.list->count;
+        if (kUpBlocks > 0) multiply_share(UpWork(blockCount, gridDim.x), cursor, chunksUntilTurn, passed);
+        TRACE(7);
+        if (kDownBlocks > 0) multiply_share(DownWork(blockCount, gridDim.x), cursor, chunksUntilTurn, passed);
+        TRACE(8);
+    }
+
+    // --- The warps that finish sums ---
+
+    /// The sums of the next stretch of the walk.
+    DEVICE void receive(Sums& sums, u32& passed) const {
+        barrier_wait(exchange + passed % 2, passed / 2 % 2);
 #pragma unroll
-            for (int n = 0; n < kColumnTiles; ++n)
-                slots[(((along - 1) * 4 + tile) * kColumnTiles + n) * 32] =
-                    make_float4(total[n][0], total[n][1], total[n][2], total[n][3]);
-        named_barrier_sync(1, 32 * kConsumers);
-        if (along > 0) return false;
-        for (int other = 0; other < kWarpsAlong - 1; ++other)
+        for (int n = 0; n < kColumnTiles; ++n) {
+            sums[n][0] = sums[n][1] = sums[n][2] = sums[n][3] = 0;
+            if (lane % 4 < kSumLanes)
 #pragma unroll
-            for (int n = 0; n < kColumnTiles; ++n)
-                add(total[n], slots[((other * 4 + tile) * kColumnTiles + n) * 32]);
-        return true;
+                for (int from = 0; from < kTurns; ++from) add(sums[n], buffer(passed % 2, from)[n * 8 * kSumLanes]);
+        }
+        __syncwarp();
+        if (lane == 0) barrier_arrive(exchange + 2 + passed % 2);
+        ++passed;
     }
 
     static DEVICE void add(float (&sums)[4], float4 part) {
@@ -260,16 +310,16 @@ struct MoeStream {
 
     // --- First product: gate and up, activation ---
 
-    DEVICE void consume_up(u32 blockCount) {
+    DEVICE void finish_up(u32 blockCount, u32& passed) const {
         const UpWork work(blockCount, gridDim.x);
         for (StreamWalk<UpWork> walk(work, blockIdx.x); walk.remains();) {
             const u32 first = walk.first, column = walk.weightBlock * 32 + tile * 8 + lane / 4;
             const u32 count = walk.ahead(UpWork::slabs), unitEnd = walk.position - first + UpWork::slabs;
             Factors factors;
-            if (along == 0) load_up_factors(factors, walk.rowBlock, column);
+            load_up_factors(factors, walk.rowBlock, column);
             walk.advance(count);
             Sums sums;
-            if (!sum(count, sums)) continue;
+            receive(sums, passed);
             if (first > 0) {
                 float4* part = reinterpret_cast<float4*>(partial(blockIdx.x)) + lane;
 #pragma unroll
@@ -317,18 +367,18 @@ struct MoeStream {
 
     // --- Second product: down, router weights, residual ---
 
-    DEVICE void consume_down(u32 blockCount) {
+    DEVICE void finish_down(u32 blockCount, u32& passed) const {
         const DownWork work(blockCount, gridDim.x);
         const u32 begin = work.share(blockIdx.x);
-        if (along == 0) clear_outputs();
+        clear_outputs();
         for (StreamWalk<DownWork> walk(work, blockIdx.x); walk.remains();) {
             const u32 weightBlock = walk.weightBlock, count = walk.ahead(DownWork::slabs);
             const u32 unit = weightBlock * work.unitSlabs(), unitEnd = unit + work.unitSlabs();
             Factors factors;
-            if (along == 0) load_down_factors(factors, walk.rowBlock, weightBlock, walk.first == 0);
+            load_down_factors(factors, walk.rowBlock, weightBlock, walk.first == 0);
             walk.advance(count);
             Sums sums;
-            if (!sum(count, sums)) continue;
+            receive(sums, passed);
             add_outputs(factors, sums);
             if (walk.position < unitEnd && walk.remains()) continue;
             if (begin > unit) {
@@ -404,20 +454,31 @@ struct MoeStream {
         __syncwarp();
     }
 
+    DEVICE void finish() const {
+        u32 passed = 0;
+        wait_for_previous_kernel();
+        const u32 blockCount = arguments.routing.list->count;
+        if (kUpBlocks > 0) finish_up(blockCount, passed);
+        TRACE(9);
+        if (kDownBlocks > 0) finish_down(blockCount, passed);
+        TRACE(10);
+    }
+
     DEVICE void run() {
-        if (threadIdx.x == 0) ring.init(kConsumers);
+        if (threadIdx.x == 0) {
+            for (int i = 0; i < 2; ++i) barrier_init(exchange + i, kMultipliers), barrier_init(exchange + 2 + i, kFinishers);
+            ring.init(4 * kSlabTurns);
+        }
         __syncthreads();
-        if (threadIdx.x == 32 * kConsumers) {
-            copy_weights();
-        } else if (threadIdx.x >= 32 * (kConsumers + 1)) {
+        const u32 warp = threadIdx.x / 32;
+        if (warp < kMultipliers) {
+            multiply();
+        } else if (warp < kMultipliers + kFinishers) {
+            finish();
+        } else if (warp > kMultipliers + kFinishers) {
             copy_inputs();
-        } else if (threadIdx.x < 32 * kConsumers) {
-            wait_for_previous_kernel();
-            const u32 blockCount = arguments.routing.list->count;
-            if (kUpBlocks > 0) consume_up(blockCount);
-            TRACE(7);
-            if (kDownBlocks > 0) consume_down(blockCount);
-            TRACE(8);
+        } else if (lane == 0) {
+            copy_weights();
         }
     }
 };
