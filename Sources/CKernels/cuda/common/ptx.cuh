@@ -95,6 +95,19 @@ DEVICE void add_release(u32* pointer, u32 value) {
     asm volatile("red.release.gpu.global.add.u32 [%0], %1;" ::"l"(pointer), "r"(value) : "memory");
 }
 
+/// Reads and writes that neither the compiler nor L1 may serve from elsewhere.
+DEVICE uint4 load_volatile(const uint4* pointer) {
+    uint4 value;
+    asm volatile("ld.volatile.global.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w) : "l"(pointer) : "memory");
+    return value;
+}
+
+DEVICE void store_volatile(uint4* pointer, uint4 value) {
+    asm volatile("st.volatile.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(pointer), "r"(value.x), "r"(value.y),
+                 "r"(value.z), "r"(value.w) : "memory");
+}
+
 /// Takes a ticket 0 ..< count; the counter is 0 again after the last.
 DEVICE u32 take_ticket(u32* counter, u32 count) {
     u32 ticket;

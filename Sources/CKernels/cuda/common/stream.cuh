@@ -84,17 +84,18 @@ struct StreamRing {
     static constexpr int columnBytes = SLAB_COLUMNS * 2;
     static constexpr int pitch = kChunk * columnBytes + 64;
     static constexpr int stageBytes = weightBytes + kRows * pitch;
-    static constexpr int bytes = kStages * stageBytes + (2 * 8 * kStages + 127) / 128 * 128;
+    static constexpr int bytes = kStages * stageBytes + (3 * 8 * kStages + 127) / 128 * 128;
 
     char* memory;
 
     DEVICE char* stage(u32 index) const { return memory + index * stageBytes; }
-    DEVICE u64* full(u32 index) const { return reinterpret_cast<u64*>(memory + kStages * stageBytes) + index; }
-    DEVICE u64* empty(u32 index) const { return full(kStages + index); }
+    DEVICE u64* weightsFull(u32 index) const { return reinterpret_cast<u64*>(memory + kStages * stageBytes) + index; }
+    DEVICE u64* inputsFull(u32 index) const { return weightsFull(kStages + index); }
+    DEVICE u64* empty(u32 index) const { return weightsFull(2 * kStages + index); }
 
-    /// A stage is full when the weights have been announced and copied and 32 lanes have copied the activations.
     DEVICE void init(u32 consumers) const {
-        for (int i = 0; i < kStages; ++i) barrier_init(full(i), 1 + 32), barrier_init(empty(i), consumers);
+        for (int i = 0; i < kStages; ++i)
+            barrier_init(weightsFull(i), 1), barrier_init(inputsFull(i), 32), barrier_init(empty(i), consumers);
         fence_barrier_init();
     }
 };
@@ -106,29 +107,44 @@ struct StreamOperands {
     u32 inputPitch;
 };
 
-/// Issues the copies of a share's weights, by one thread, as soon as their stages are free.
-template <class Ring, class Work>
-DEVICE void stream_weights(const Ring& ring, RingCursor<Ring::stages>& cursor, const Work& work, int weightBlocks,
-                           const StreamOperands& operands, const Routing& routing) {
-    const u64 policy = evict_first_policy();
-    for (StreamWalk<Work> walk(work, blockIdx.x); walk.remains();) {
-        const u32 count = walk.ahead(Ring::chunk), bytes = count * slab_bytes(Ring::format);
-        const u64 slab =
-            ((u64)routing.list->blocks[walk.rowBlock].expert * weightBlocks + walk.weightBlock) * Work::slabs + walk.first;
-        barrier_wait(ring.empty(cursor.stage), cursor.parity ^ 1);
-        barrier_arrive_expecting(ring.full(cursor.stage), bytes);
-        bulk_copy(ring.stage(cursor.stage), operands.weights + slab * slab_bytes(Ring::format), bytes,
-                  ring.full(cursor.stage), policy);
-        walk.advance(count);
-        cursor.advance();
-    }
-}
+/// Issues the copies of a share's weights, by one thread, as soon as their stages are free. At most kInFlight chunks are on
+/// their way at once: what more would wait in the memory system's queues, and all other traffic behind it.
+template <class Ring, int kInFlight>
+struct WeightStream {
+    const Ring& ring;
+    RingCursor<Ring::stages> next{0, 0}, arriving{0, 0};
+    int inFlight = 0;
 
-/// Issues the copies of a share's activation rows, by one warp. `kGather`: row r of the list is row token(r) of the inputs.
-template <class Ring, class Work, bool kGather>
+    template <class Work>
+    DEVICE void issue(const Work& work, int weightBlocks, const StreamOperands& operands, const Routing& routing) {
+        const u64 policy = evict_first_policy();
+        for (StreamWalk<Work> walk(work, blockIdx.x); walk.remains();) {
+            const u32 count = walk.ahead(Ring::chunk), bytes = count * slab_bytes(Ring::format);
+            const u32 expert = routing.list->blocks[walk.rowBlock].expert;
+            const u64 slab = ((u64)expert * weightBlocks + walk.weightBlock) * Work::slabs + walk.first;
+            if (inFlight == kInFlight) {
+                barrier_wait(ring.weightsFull(arriving.stage), arriving.parity);
+                arriving.advance();
+            } else {
+                ++inFlight;
+            }
+            barrier_wait(ring.empty(next.stage), next.parity ^ 1);
+            barrier_arrive_expecting(ring.weightsFull(next.stage), bytes);
+            bulk_copy(ring.stage(next.stage), operands.weights + slab * slab_bytes(Ring::format), bytes,
+                      ring.weightsFull(next.stage), policy);
+            walk.advance(count);
+            next.advance();
+        }
+    }
+};
+
+/// Issues the copies of a share's activation rows, by one warp, once `ready` returns. `kGather`: row r of the list is row
+/// token(r) of the inputs.
+template <class Ring, class Work, bool kGather, class Ready>
 DEVICE void stream_inputs(const Ring& ring, RingCursor<Ring::stages>& cursor, const Work& work,
-                          const StreamOperands& operands, const Routing& routing) {
+                          const StreamOperands& operands, const Routing& routing, Ready ready) {
     const u32 lane = threadIdx.x % 32;
+    bool waited = false;
     u32 rowBlock = ~0u;
     RowBlock block;
     auto row_start = [&](u32 row) {
@@ -143,6 +159,7 @@ DEVICE void stream_inputs(const Ring& ring, RingCursor<Ring::stages>& cursor, co
             inputs = row_start(block.firstRow + min(lane, block.rowCount - 1));
             further = row_start(block.firstRow + min(lane + 32, block.rowCount - 1));
         }
+        if (!waited) ready(), waited = true;
         const u32 count = walk.ahead(Ring::chunk);
         barrier_wait(ring.empty(cursor.stage), cursor.parity ^ 1);
         char* stage = ring.stage(cursor.stage) + Ring::weightBytes;
@@ -151,8 +168,9 @@ DEVICE void stream_inputs(const Ring& ring, RingCursor<Ring::stages>& cursor, co
             for (u32 byte = lane * 16; byte < count * Ring::columnBytes; byte += 512)
                 copy_16(stage + row * Ring::pitch + byte, reinterpret_cast<const char*>(source) + byte);
         }
-        barrier_arrive_after_copies(ring.full(cursor.stage));
+        barrier_arrive_after_copies(ring.inputsFull(cursor.stage));
         walk.advance(count);
         cursor.advance();
     }
+    if (!waited) ready();
 }

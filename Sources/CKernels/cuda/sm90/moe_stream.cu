@@ -35,8 +35,8 @@ struct MoeStreamArguments {
     const u16* upBiases;      ///< BF16 [E, 2, down.inputPitch], gate then up, or null
     const u16* downBiases;    ///< BF16 [E, kOutputs], or null
     ActivationConstants constants;
-    float* partials;  ///< [CTAs][4][partialFloats], parts of sums that another CTA completes
-    u32* flags;       ///< [CTAs][4] flags, then 2 counters; zero before the first launch, and again after each
+    float* partials;  ///< [CTAs][4][kPartialFloats], parts of sums that another CTA completes; all bits 1 before each launch
+    u32* counters;    ///< [2], zero before each launch
     u32 tokenCount;
     u32 routingIsEarly;      ///< routing was complete before the previous kernel began
     u32 trigger;
@@ -46,7 +46,7 @@ struct MoeStreamArguments {
 
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs: slabs of 64 columns.
 template <int kFormat_, int kUpBlocks_, int kUpSlabs_, int kDownBlocks_, int kDownSlabs_, int kOutputs_, int kActivation_,
-          int kRows_, int kTokens_, int kChunk_, int kStages_, int kSlabTurns_, int kChunkTurns_>
+          int kRows_, int kTokens_, int kChunk_, int kStages_, int kInFlight, int kSlabTurns_, int kChunkTurns_>
 struct MoeStream {
     static constexpr int kFormat = kFormat_, kUpBlocks = kUpBlocks_, kDownBlocks = kDownBlocks_, kOutputs = kOutputs_;
     static constexpr int kActivation = kActivation_;
@@ -54,6 +54,7 @@ struct MoeStream {
     static constexpr int kTokens = kTokens_;  ///< tokens at most
     /// Warps that share 16 weight rows: kSlabTurns take turns at the slabs of a chunk, kChunkTurns at the chunks.
     static constexpr int kSlabTurns = kSlabTurns_, kChunkTurns = kChunkTurns_, kTurns = kSlabTurns * kChunkTurns;
+    static_assert(kStages_ % kChunkTurns == 0, "a stage must belong to the same warps each time round");
     static constexpr int kColumnTiles = kRows <= 8 ? 1 : kRows / 8;
     static constexpr int kSets = kColumnTiles == 1 ? 2 : 1;  ///< independent sums, to hide the product's latency
     static constexpr int kMultipliers = 4 * kTurns, kFinishers = 4;
@@ -95,39 +96,37 @@ struct MoeStream {
     // --- The warps that copy ---
 
     DEVICE void copy_weights() {
-        Cursor cursor{0, 0};
         if (!arguments.routingIsEarly) wait_for_previous_kernel();
         if (arguments.trigger == 2) launch_next_kernel();
         const u32 blockCount = arguments.routing.list->count;
         TRACE(0);
-        if (kUpBlocks > 0)
-            stream_weights(ring, cursor, UpWork(blockCount, gridDim.x), kUpBlocks, arguments.up, arguments.routing);
+        WeightStream<Ring, kInFlight> stream{ring};
+        if (kUpBlocks > 0) stream.issue(UpWork(blockCount, gridDim.x), kUpBlocks, arguments.up, arguments.routing);
         TRACE(1);
         if (arguments.trigger == 1) launch_next_kernel();
-        if (kDownBlocks > 0)
-            stream_weights(ring, cursor, DownWork(blockCount, gridDim.x), kDownBlocks, arguments.down, arguments.routing);
+        if (kDownBlocks > 0) stream.issue(DownWork(blockCount, gridDim.x), kDownBlocks, arguments.down, arguments.routing);
         TRACE(2);
         launch_next_kernel();
     }
 
     DEVICE void copy_inputs() {
-        Cursor cursor{0, 0};
-        wait_for_previous_kernel();
-        TRACE(3);
+        if (!arguments.routingIsEarly) wait_for_previous_kernel();
         const u32 blockCount = arguments.routing.list->count;
-        u32* finished = arguments.flags + 4 * gridDim.x;
+        u32 *finished = arguments.counters, *left = arguments.counters + 1;
+        Cursor cursor{0, 0};
         if (kUpBlocks > 0)
-            stream_inputs<Ring, UpWork, true>(ring, cursor, UpWork(blockCount, gridDim.x), arguments.up, arguments.routing);
+            stream_inputs<Ring, UpWork, true>(ring, cursor, UpWork(blockCount, gridDim.x), arguments.up, arguments.routing,
+                                              wait_for_previous_kernel);
         TRACE(4);
-        if (kUpBlocks > 0 && kDownBlocks > 0) {
-            while (load_acquire(finished) != 4u * kUpBlocks * blockCount) {}
-            __syncwarp();
-        }
-        TRACE(5);
         if (kDownBlocks > 0)
             stream_inputs<Ring, DownWork, false>(ring, cursor, DownWork(blockCount, gridDim.x), arguments.down,
-                                                 arguments.routing);
-        if (kUpBlocks > 0 && kDownBlocks > 0 && lane == 0 && take_ticket(finished + 1, gridDim.x) == gridDim.x - 1)
+                                                 arguments.routing, [&] {
+                if (kUpBlocks == 0) return wait_for_previous_kernel();
+                while (load_acquire(finished) != 4u * kUpBlocks * blockCount) {}
+                TRACE(5);
+                __syncwarp();
+            });
+        if (kUpBlocks > 0 && kDownBlocks > 0 && lane == 0 && take_ticket(left, gridDim.x) == gridDim.x - 1)
             store_release(finished, 0);
     }
 
@@ -174,14 +173,17 @@ struct MoeStream {
         const char* columns = stage + Ring::weightBytes + lane / 4 % (kRows < 8 ? kRows : 8) * Ring::pitch +
                               lane % 4 * 16 + first * Ring::columnBytes;
         if (Ring::chunk % kSlabTurns == 0 && slabs == Ring::chunk) {
-            Operands operands[2];
-            operands[0].load(tiles, columns, lane);
-#pragma unroll
-            for (int i = 0; i < share; ++i) {
-                if (i + 1 < share)
-                    operands[(i + 1) % 2].load(tiles + (i + 1) * step * slab_bytes(kFormat),
-                                               columns + (i + 1) * step * Ring::columnBytes, lane);
-                operands[i % 2].multiply(sums);
+            auto load = [&](Operands& operands, int i) {
+                operands.load(tiles + i * step * slab_bytes(kFormat), columns + i * step * Ring::columnBytes, lane);
+            };
+            Operands even, odd;
+            load(even, 0);
+#pragma unroll 2
+            for (int i = 0; i < share; i += 2) {
+                if (i + 1 < share) load(odd, i + 1);
+                even.multiply(sums);
+                if (i + 2 < share) load(even, i + 2);
+                if (i + 1 < share) odd.multiply(sums);
             }
         } else {
 #pragma unroll 1
@@ -201,7 +203,8 @@ struct MoeStream {
             const u32 count = walk.ahead(Work::slabs), chunks = (count + Ring::chunk - 1) / Ring::chunk;
             PartialSums sums = {};
             for (; chunksUntilTurn < chunks; chunksUntilTurn += kChunkTurns) {
-                barrier_wait(ring.full(cursor.stage), cursor.parity);
+                barrier_wait(ring.inputsFull(cursor.stage), cursor.parity);
+                barrier_wait(ring.weightsFull(cursor.stage), cursor.parity);
                 TRACE_FIRST();
 #ifndef STREAM_NOMATH
                 multiply_chunk(ring.stage(cursor.stage), min(Ring::chunk, (int)(count - chunksUntilTurn * Ring::chunk)), sums);
@@ -232,7 +235,7 @@ struct MoeStream {
     DEVICE void multiply() const {
         Cursor cursor{(u32)turn / kSlabTurns, 0};
         u32 chunksUntilTurn = turn / kSlabTurns, passed = 0;
-        wait_for_previous_kernel();
+        if (!arguments.routingIsEarly) wait_for_previous_kernel();
         const u32 blockCount = arguments.routing.list->count;
         if (kUpBlocks > 0) multiply_share(UpWork(blockCount, gridDim.x), cursor, chunksUntilTurn, passed);
         TRACE(7);
@@ -262,25 +265,31 @@ struct MoeStream {
     }
 
     // --- Sums that span CTAs ---
+    // A part is complete when none of its words is all ones, the NaN that arithmetic never makes: one trip through memory
+    // instead of a fence, a flag and two trips. Whoever reads a part restores the ones.
 
-    DEVICE float* partial(u32 cta) const { return arguments.partials + (u64)(cta * 4 + tile) * kPartialFloats; }
-
-    DEVICE void publish_partial() const {
-        __syncwarp();
-        if (lane == 0) store_release(arguments.flags + blockIdx.x * 4 + tile, 1);
+    DEVICE uint4* partial(u32 cta) const {
+        return reinterpret_cast<uint4*>(arguments.partials) + (u64)(cta * 4 + tile) * (kPartialFloats / 4);
     }
 
-    /// Calls `body` with the parts of a unit that ends at `end`, in order, as they become complete.
+    static DEVICE void store_part(uint4* part, float4 sums) {
+        store_volatile(part, make_uint4(__float_as_uint(sums.x), __float_as_uint(sums.y), __float_as_uint(sums.z),
+                                        __float_as_uint(sums.w)));
+    }
+
+    static DEVICE float4 take_part(uint4* part) {
+        uint4 words = load_volatile(part);
+        while (max(max(words.x, words.y), max(words.z, words.w)) == ~0u) words = load_volatile(part);
+        store_volatile(part, make_uint4(~0u, ~0u, ~0u, ~0u));
+        return make_float4(__uint_as_float(words.x), __uint_as_float(words.y), __uint_as_float(words.z),
+                           __uint_as_float(words.w));
+    }
+
+    /// Calls `body` with each part, in order, of a unit that ends at `end` and that this CTA has the beginning of.
     template <class Work, class Body>
-    DEVICE void each_partial(const Work& work, u32 end, Body body) const {
-        for (u32 cta = blockIdx.x + 1; cta < gridDim.x && work.share(cta) < end; ++cta) {
-            if (work.share(cta) == work.share(cta + 1)) continue;
-            u32* flag = arguments.flags + cta * 4 + tile;
-            while (load_acquire(flag) == 0) {}
-            __syncwarp();
-            body(reinterpret_cast<const float4*>(partial(cta)));
-            if (lane == 0) *flag = 0;
-        }
+    DEVICE void each_part(const Work& work, u32 end, Body body) const {
+        for (u32 cta = blockIdx.x + 1; cta < gridDim.x && work.share(cta) < end; ++cta)
+            if (work.share(cta) < work.share(cta + 1)) body(partial(cta));
     }
 
     // --- What the sums are multiplied with ---
@@ -321,17 +330,16 @@ struct MoeStream {
             Sums sums;
             receive(sums, passed);
             if (first > 0) {
-                float4* part = reinterpret_cast<float4*>(partial(blockIdx.x)) + lane;
+                uint4* part = partial(blockIdx.x) + lane;
 #pragma unroll
                 for (int n = 0; n < kColumnTiles; ++n)
-                    part[n * 32] = make_float4(sums[n][0], sums[n][1], sums[n][2], sums[n][3]);
-                publish_partial();
+                    store_part(part + n * 32, make_float4(sums[n][0], sums[n][1], sums[n][2], sums[n][3]));
                 continue;
             }
             if (count < UpWork::slabs)
-                each_partial(work, unitEnd, [&](const float4* part) {
+                each_part(work, unitEnd, [&](uint4* part) {
 #pragma unroll
-                    for (int n = 0; n < kColumnTiles; ++n) add(sums[n], __ldcg(part + n * 32 + lane));
+                    for (int n = 0; n < kColumnTiles; ++n) add(sums[n], take_part(part + n * 32 + lane));
                 });
             store_hidden(column, factors, sums);
         }
@@ -362,7 +370,7 @@ struct MoeStream {
             }
         if (kDownBlocks == 0) return;
         __syncwarp();
-        if (lane == 0) add_release(arguments.flags + 4 * gridDim.x, 1);
+        if (lane == 0) add_release(arguments.counters, 1);
     }
 
     // --- Second product: down, router weights, residual ---
@@ -385,7 +393,7 @@ struct MoeStream {
                 store_partial_outputs();
             } else {
                 if (walk.position < unitEnd)
-                    each_partial(work, unitEnd, [&](const float4* part) { add_partial_outputs(part); });
+                    each_part(work, unitEnd, [&](uint4* part) { add_partial_outputs(part); });
                 store_outputs(weightBlock);
             }
             clear_outputs();
@@ -424,15 +432,15 @@ struct MoeStream {
     }
 
     DEVICE void store_partial_outputs() const {
-        float4* part = reinterpret_cast<float4*>(partial(blockIdx.x));
-        for (u32 i = lane; i < output_quads(); i += 32) part[i] = reinterpret_cast<const float4*>(outputs)[i];
-        publish_partial();
+        uint4* part = partial(blockIdx.x);
+        for (u32 i = lane; i < output_quads(); i += 32) store_part(part + i, reinterpret_cast<const float4*>(outputs)[i]);
+        __syncwarp();
     }
 
-    DEVICE void add_partial_outputs(const float4* part) const {
+    DEVICE void add_partial_outputs(uint4* part) const {
         for (u32 i = lane; i < output_quads(); i += 32) {
             float4& quad = reinterpret_cast<float4*>(outputs)[i];
-            const float4 other = __ldcg(part + i);
+            const float4 other = take_part(part + i);
             quad = make_float4(quad.x + other.x, quad.y + other.y, quad.z + other.z, quad.w + other.w);
         }
         __syncwarp();
@@ -457,6 +465,7 @@ struct MoeStream {
     DEVICE void finish() const {
         u32 passed = 0;
         wait_for_previous_kernel();
+        TRACE(3);
         const u32 blockCount = arguments.routing.list->count;
         if (kUpBlocks > 0) finish_up(blockCount, passed);
         TRACE(9);
