@@ -52,7 +52,7 @@ struct Repack {
 
     /// The first row (of g and g + 8) and first column of a lane's share of a step, within the slab.
     static DEVICE u32 row_of(u32 tile, u32 lane) { return tile * TILE_ROWS + lane / 4; }
-    static DEVICE u32 column_of(u32 step, u32 lane) { return step / 2 * 32 + lane % 4 * 8 + step % 2 * 4; }
+    static DEVICE u32 column_of(u32 step, u32 lane) { return lane % 4 * 16 + step * 4; }
 
     DEVICE void slab(char* out, u32 firstRow, u32 firstColumn, u32* refused) const {
         for (u32 i = threadIdx.x; i < 512; i += blockDim.x) {
@@ -75,8 +75,7 @@ struct Repack {
             const u32 row = i / blocks, block = i % blocks;
             const u32 code = scale(firstRow + row, firstColumn + block * (SLAB_COLUMNS / blocks));
             if (kFormat == MXFP4 && !fits_tile(code)) atomicOr(refused, 1u);
-            const int offset = kFormat == NVFP4 ? scale_offset(kFormat, row % TILE_ROWS, block / 2, block % 2)
-                                                : scale_offset(kFormat, row % TILE_ROWS, block, 0);
+            const int offset = scale_offset(kFormat, row % TILE_ROWS, block);
             out[row / TILE_ROWS * tile_bytes(kFormat) + offset] =
                 (char)(kFormat == NVFP4 ? tile_scale_from_e4m3(code) : tile_scale_from_e8m0(code));
         }

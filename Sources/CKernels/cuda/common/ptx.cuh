@@ -30,6 +30,7 @@ DEVICE void barrier_arrive_expecting(u64* barrier, u32 bytes) {
                  : "memory");
 }
 
+/// Waits, asleep where it takes long: spinning would take issue slots from the warps that compute.
 DEVICE void barrier_wait(u64* barrier, u32 parity) {
     asm volatile(
         "{\n\t.reg .pred done;\n\t"
@@ -108,11 +109,11 @@ DEVICE void store_volatile(uint4* pointer, uint4 value) {
                  "r"(value.z), "r"(value.w) : "memory");
 }
 
-/// Takes a ticket 0 ..< count; the counter is 0 again after the last.
-DEVICE u32 take_ticket(u32* counter, u32 count) {
-    u32 ticket;
-    asm volatile("atom.acq_rel.gpu.global.inc.u32 %0, [%1], %2;" : "=r"(ticket) : "l"(counter), "r"(count - 1) : "memory");
-    return ticket;
+/// Takes the next of the numbers 0 ..< count, after which they begin again.
+DEVICE u32 take_number(u32* counter, u32 count) {
+    u32 number;
+    asm volatile("atom.acq_rel.gpu.global.inc.u32 %0, [%1], %2;" : "=r"(number) : "l"(counter), "r"(count - 1) : "memory");
+    return number;
 }
 
 // --- Arithmetic ---

@@ -74,7 +74,7 @@ struct RingCursor {
 };
 
 /// The stages in shared memory: `kChunk` slabs of weights, then the same columns of up to `kRows` activation rows.
-/// The rows' pitch is an odd multiple of 64 bytes, so that fragment loads of 16 bytes a lane meet all banks.
+/// The rows' pitch is 16 bytes over a multiple of 128, so that fragment loads of 16 bytes a lane meet all banks.
 template <int kFormat, int kRows, int kChunk, int kStages>
 struct StreamRing {
     static constexpr int stages = kStages;
@@ -82,7 +82,7 @@ struct StreamRing {
     static constexpr int format = kFormat;
     static constexpr int weightBytes = kChunk * slab_bytes(kFormat);
     static constexpr int columnBytes = SLAB_COLUMNS * 2;
-    static constexpr int pitch = kChunk * columnBytes + 64;
+    static constexpr int pitch = kChunk * columnBytes + 16;
     static constexpr int stageBytes = weightBytes + kRows * pitch;
     static constexpr int bytes = kStages * stageBytes + (3 * 8 * kStages + 127) / 128 * 128;
 
@@ -107,13 +107,44 @@ struct StreamOperands {
     u32 inputPitch;
 };
 
+/// What launches that follow each other on one device leave in memory. Zero at first; all have the same number of CTAs.
+struct StreamState {
+    static constexpr u32 launches = 1 << 16;  ///< after so many, the first two counts begin again
+
+    u32 begun;     ///< CTAs that have begun, of all launches
+    u32 issued;    ///< CTAs that have issued the last copy of their weights, of all launches
+    u32 finished;  ///< parts of a first product that are in memory, of the launch that runs
+    u32 left;      ///< CTAs that no longer look at `finished`
+};
+
 /// Issues the copies of a share's weights, by one thread, as soon as their stages are free. At most kInFlight chunks are on
-/// their way at once: what more would wait in the memory system's queues, and all other traffic behind it.
-template <class Ring, int kInFlight>
+/// their way at once: what more would wait in the memory system's queues, and all other traffic behind it. At most kLead
+/// of those that only fill the ring, for the traffic then is the end of the launch before.
+template <class Ring, int kInFlight, int kLead>
 struct WeightStream {
     const Ring& ring;
+    StreamState* state;
     RingCursor<Ring::stages> next{0, 0}, arriving{0, 0};
-    int inFlight = 0;
+    int inFlight = 0, issued = 0;
+    u32 number;
+
+    /// Counts this CTA, then lets the next kernel begin: its CTAs find room on each SM beside this kernel's.
+    DEVICE void begin() {
+        number = take_number(&state->begun, gridDim.x * StreamState::launches);
+        if (number != ~0u) launch_next_kernel();
+    }
+
+    /// Waits until the launch before has nothing left to issue.
+    DEVICE void wait_for_turn() const {
+        const u32 all = gridDim.x * StreamState::launches, before = number - number % gridDim.x;
+        u32 ahead;
+        do {
+            const u32 now = load_acquire(&state->issued);
+            ahead = now >= before ? now - before : now + (all - before);
+        } while (ahead > all / 2);
+    }
+
+    DEVICE void end() const { take_number(&state->issued, gridDim.x * StreamState::launches); }
 
     template <class Work>
     DEVICE void issue(const Work& work, int weightBlocks, const StreamOperands& operands, const Routing& routing) {
@@ -122,7 +153,7 @@ struct WeightStream {
             const u32 count = walk.ahead(Ring::chunk), bytes = count * slab_bytes(Ring::format);
             const u32 expert = routing.list->blocks[walk.rowBlock].expert;
             const u64 slab = ((u64)expert * weightBlocks + walk.weightBlock) * Work::slabs + walk.first;
-            if (inFlight == kInFlight) {
+            if (inFlight >= (issued < Ring::stages ? kLead : kInFlight)) {
                 barrier_wait(ring.weightsFull(arriving.stage), arriving.parity);
                 arriving.advance();
             } else {
@@ -134,6 +165,7 @@ struct WeightStream {
                       ring.weightsFull(next.stage), policy);
             walk.advance(count);
             next.advance();
+            ++issued;
         }
     }
 };

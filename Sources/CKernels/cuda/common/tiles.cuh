@@ -7,10 +7,9 @@
 //   FP4    4 words a lane (one a k-step), 512 bytes, then the block scales, 64 bytes (NVFP4) or 32 (MXFP4)
 //   BF16   4 x 4 words a lane (k-step, then lane), 2048 bytes
 //
-// Lane 4g + t holds, of k-step 2p + q (pair p, q = 0, 1), rows g and g + 8 at columns 32p + 8t + 4q + {0, 1, 2, 3}:
-// the fragment a0 (g; 0, 1), a1 (g + 8; 0, 1), a2 (g; 2, 3), a3 (g + 8; 2, 3) of mma.m16n8k16. The columns of a k-step
-// are thus spread over 32, in an order in which a lane's share of an activation row for two k-steps is 16 contiguous
-// bytes. Every lane meets one NVFP4 block a row and pair, number 2p + t/2.
+// Lane 4g + t holds, of k-step j, rows g and g + 8 at columns 16t + 4j + {0, 1, 2, 3}: the fragment a0 (g; 0, 1),
+// a1 (g + 8; 0, 1), a2 (g; 2, 3), a3 (g + 8; 2, 3) of mma.m16n8k16. The columns of a k-step are thus spread over the slab:
+// a lane's share of an activation row is 32 contiguous bytes, and all its weights of a row are in one block.
 //
 // An FP4 word holds in each half (low: even column, high: odd) the nibbles of a0...a3, spread so that three of them are
 // moved into place by one shift and mask: bits of s|eem are
@@ -31,10 +30,9 @@ __host__ __device__ constexpr int slab_bytes(int format) { return 4 * tile_bytes
 /// What an accumulator of products with such weights is multiplied by.
 __host__ __device__ constexpr float accumulator_factor(int format) { return format == BF16 ? 1.0f : 128.0f; }
 
-/// Where the scale of (row, pair, block of the pair) lies behind a tile's words. A lane's four are one word:
-/// (g, pair 0), (g, pair 1), (g + 8, pair 0), (g + 8, pair 1).
-__host__ __device__ constexpr int scale_offset(int format, int row, int pair, int block) {
-    return 512 + ((format == NVFP4 ? (row % 8) * 2 + block : row % 8) * 4) + (row / 8) * 2 + pair;
+/// Where the scale of a row's block lies in a tile. Those of rows g and g + 8 are neighbours.
+__host__ __device__ constexpr int scale_offset(int format, int row, int block) {
+    return 512 + (row % 8 * (format == NVFP4 ? 4 : 2) + block) * 2 + row / 8;
 }
 
 /// E4M3, without sign, to the byte whose bits are the five-bit exponent and mantissa of the same value: subnormals are
@@ -76,39 +74,34 @@ DEVICE void gather_fp4(u32 word, u32 (&pairs)[4]) {
     pairs[3] = ((word << 1) & 0x80008000) | ((word >> 3) & 0x01800180) | ((word >> 7) & 0x00400040);
 }
 
-/// A lane's scales of pair 0 and of pair 1 as BF16: row g in the low half, row g + 8 in the high one.
+/// The scales of rows g (low byte) and g + 8 as BF16, in the low and the high half.
 template <int format>
-DEVICE void expand_scales(u32 bytes, u32 (&scales)[2]) {
-    if (format == NVFP4) {
-        scales[0] = ((bytes << 4) & 0x0FF00FF0) | 0x70007000;
-        scales[1] = ((bytes >> 4) & 0x0FF00FF0) | 0x70007000;
-    } else {
-        scales[0] = (bytes << 7) & 0x7F807F80;
-        scales[1] = (bytes >> 1) & 0x7F807F80;
-    }
+DEVICE u32 expand_scales(u32 bytes) {
+    const u32 apart = __byte_perm(bytes, 0, 0x4140);
+    return format == NVFP4 ? apart * 16 + 0x70007000 : apart << 7;
 }
 
 /// One lane's share of one tile. `load` reads shared memory, `prepare` computes what the fragments have in common.
 template <int format>
 struct TileFragments {
     uint4 words;
-    u32 scaleBytes, scales[2];
+    u32 scales;
 
     DEVICE void load(const char* tile, int lane) {
         words = reinterpret_cast<const uint4*>(tile)[lane];
-        scaleBytes = reinterpret_cast<const u32*>(tile + 512)[format == NVFP4 ? lane >> 1 : lane >> 2];
+        scales = reinterpret_cast<const u16*>(tile + 512)[format == NVFP4 ? lane : lane / 2];
     }
 
-    DEVICE void prepare() { expand_scales<format>(scaleBytes, scales); }
+    DEVICE void prepare() { scales = expand_scales<format>(scales); }
 
     /// The A operand of a k-step.
     template <int step>
     DEVICE void fragment(u32 (&a)[4]) const {
         gather_fp4(step == 0 ? words.x : step == 1 ? words.y : step == 2 ? words.z : words.w, a);
-        a[0] = multiply_bf16x2<0>(a[0], scales[step / 2]);
-        a[1] = multiply_bf16x2<1>(a[1], scales[step / 2]);
-        a[2] = multiply_bf16x2<0>(a[2], scales[step / 2]);
-        a[3] = multiply_bf16x2<1>(a[3], scales[step / 2]);
+        a[0] = multiply_bf16x2<0>(a[0], scales);
+        a[1] = multiply_bf16x2<1>(a[1], scales);
+        a[2] = multiply_bf16x2<0>(a[2], scales);
+        a[3] = multiply_bf16x2<1>(a[3], scales);
     }
 };
 

@@ -36,7 +36,7 @@ struct MoeStreamArguments {
     const u16* downBiases;    ///< BF16 [E, kOutputs], or null
     ActivationConstants constants;
     float* partials;  ///< [CTAs][4][kPartialFloats], parts of sums that another CTA completes; all bits 1 before each launch
-    u32* counters;    ///< [2], zero before each launch
+    StreamState* state;
     u32 tokenCount;
     u32 routingIsEarly;      ///< routing was complete before the previous kernel began
     u32 trigger;
@@ -46,7 +46,7 @@ struct MoeStreamArguments {
 
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs: slabs of 64 columns.
 template <int kFormat_, int kUpBlocks_, int kUpSlabs_, int kDownBlocks_, int kDownSlabs_, int kOutputs_, int kActivation_,
-          int kRows_, int kTokens_, int kChunk_, int kStages_, int kInFlight, int kSlabTurns_, int kChunkTurns_>
+          int kRows_, int kTokens_, int kChunk_, int kStages_, int kInFlight, int kLead, int kSlabTurns_, int kChunkTurns_>
 struct MoeStream {
     static constexpr int kFormat = kFormat_, kUpBlocks = kUpBlocks_, kDownBlocks = kDownBlocks_, kOutputs = kOutputs_;
     static constexpr int kActivation = kActivation_;
@@ -95,24 +95,24 @@ struct MoeStream {
 
     // --- The warps that copy ---
 
-    DEVICE void copy_weights() {
+    DEVICE void copy_weights() const {
+        WeightStream<Ring, kInFlight, kLead> stream{ring, arguments.state};
+        stream.begin();
         if (!arguments.routingIsEarly) wait_for_previous_kernel();
-        if (arguments.trigger == 2) launch_next_kernel();
         const u32 blockCount = arguments.routing.list->count;
+        if (arguments.trigger != 3) stream.wait_for_turn();
         TRACE(0);
-        WeightStream<Ring, kInFlight> stream{ring};
         if (kUpBlocks > 0) stream.issue(UpWork(blockCount, gridDim.x), kUpBlocks, arguments.up, arguments.routing);
         TRACE(1);
-        if (arguments.trigger == 1) launch_next_kernel();
         if (kDownBlocks > 0) stream.issue(DownWork(blockCount, gridDim.x), kDownBlocks, arguments.down, arguments.routing);
+        stream.end();
         TRACE(2);
-        launch_next_kernel();
     }
 
     DEVICE void copy_inputs() {
         if (!arguments.routingIsEarly) wait_for_previous_kernel();
         const u32 blockCount = arguments.routing.list->count;
-        u32 *finished = arguments.counters, *left = arguments.counters + 1;
+        StreamState* state = arguments.state;
         Cursor cursor{0, 0};
         if (kUpBlocks > 0)
             stream_inputs<Ring, UpWork, true>(ring, cursor, UpWork(blockCount, gridDim.x), arguments.up, arguments.routing,
@@ -122,12 +122,12 @@ struct MoeStream {
             stream_inputs<Ring, DownWork, false>(ring, cursor, DownWork(blockCount, gridDim.x), arguments.down,
                                                  arguments.routing, [&] {
                 if (kUpBlocks == 0) return wait_for_previous_kernel();
-                while (load_acquire(finished) != 4u * kUpBlocks * blockCount) {}
+                while (load_acquire(&state->finished) != 4u * kUpBlocks * blockCount) {}
                 TRACE(5);
                 __syncwarp();
             });
-        if (kUpBlocks > 0 && kDownBlocks > 0 && lane == 0 && take_ticket(left, gridDim.x) == gridDim.x - 1)
-            store_release(finished, 0);
+        if (kUpBlocks > 0 && kDownBlocks > 0 && lane == 0 && take_number(&state->left, gridDim.x) == gridDim.x - 1)
+            store_release(&state->finished, 0);
     }
 
     // --- The warps that multiply ---
@@ -137,15 +137,15 @@ struct MoeStream {
     /// What a lane needs of one slab.
     struct Operands {
         TileFragments<kFormat> weights;
-        uint4 inputs[kColumnTiles][2];
+        uint4 inputs[kColumnTiles][2];  // of two k-steps each
 
         DEVICE void load(const char* tile, const char* columns, int lane) {
             weights.load(tile, lane);
 #pragma unroll
             for (int n = 0; n < kColumnTiles; ++n)
 #pragma unroll
-                for (int pair = 0; pair < 2; ++pair)
-                    inputs[n][pair] = *reinterpret_cast<const uint4*>(columns + n * 8 * Ring::pitch + pair * 64);
+                for (int half = 0; half < 2; ++half)
+                    inputs[n][half] = *reinterpret_cast<const uint4*>(columns + n * 8 * Ring::pitch + half * 16);
         }
 
         DEVICE void multiply(PartialSums& sums) {
@@ -171,7 +171,7 @@ struct MoeStream {
         const int first = turn % kSlabTurns;
         const char* tiles = stage + tile * tile_bytes(kFormat) + first * slab_bytes(kFormat);
         const char* columns = stage + Ring::weightBytes + lane / 4 % (kRows < 8 ? kRows : 8) * Ring::pitch +
-                              lane % 4 * 16 + first * Ring::columnBytes;
+                              lane % 4 * 32 + first * Ring::columnBytes;
         if (Ring::chunk % kSlabTurns == 0 && slabs == Ring::chunk) {
             auto load = [&](Operands& operands, int i) {
                 operands.load(tiles + i * step * slab_bytes(kFormat), columns + i * step * Ring::columnBytes, lane);
@@ -322,10 +322,10 @@ struct MoeStream {
     DEVICE void finish_up(u32 blockCount, u32& passed) const {
         const UpWork work(blockCount, gridDim.x);
         for (StreamWalk<UpWork> walk(work, blockIdx.x); walk.remains();) {
-            const u32 first = walk.first, column = walk.weightBlock * 32 + tile * 8 + lane / 4;
+            const u32 first = walk.first, weightBlock = walk.weightBlock;
             const u32 count = walk.ahead(UpWork::slabs), unitEnd = walk.position - first + UpWork::slabs;
             Factors factors;
-            load_up_factors(factors, walk.rowBlock, column);
+            load_up_factors(factors, walk.rowBlock, weightBlock * 32 + tile * 8 + lane / 4);
             walk.advance(count);
             Sums sums;
             receive(sums, passed);
@@ -341,7 +341,7 @@ struct MoeStream {
 #pragma unroll
                     for (int n = 0; n < kColumnTiles; ++n) add(sums[n], take_part(part + n * 32 + lane));
                 });
-            store_hidden(column, factors, sums);
+            store_hidden(weightBlock, factors, sums);
         }
     }
 
@@ -356,21 +356,28 @@ struct MoeStream {
                 factors.biases[half] = bf16_value(arguments.upBiases[((u64)expert * 2 + half) * pitch + column]);
     }
 
-    DEVICE void store_hidden(u32 column, const Factors& factors, const Sums& sums) const {
+    DEVICE void store_hidden(u32 weightBlock, const Factors& factors, const Sums& sums) const {
+        u16* column = arguments.hidden + weightBlock * 32 + tile * 8;
 #pragma unroll
         for (int n = 0; n < kColumnTiles; ++n)
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
-                if (row_in_block(n, i) >= factors.block.rowCount) continue;
+                const u32 row = row_in_block(n, i);
                 const float weight = factors.weights[n][i];
                 const float gate = sums[n][i] * (weight * factors.scales[0]) + factors.biases[0];
                 const float up = sums[n][2 + i] * (weight * factors.scales[1]) + factors.biases[1];
-                arguments.hidden[(u64)(factors.block.firstRow + row_in_block(n, i)) * arguments.down.inputPitch + column] =
-                    bf16_bits(gated<kActivation>(gate, up, arguments.constants));
+                const uint4 piece = collect_row(gated<kActivation>(gate, up, arguments.constants));
+                if (lane < 4 && row < factors.block.rowCount)
+                    *reinterpret_cast<uint4*>(column + (u64)(factors.block.firstRow + row) * arguments.down.inputPitch) = piece;
             }
-        if (kDownBlocks == 0) return;
         __syncwarp();
-        if (lane == 0) add_release(arguments.counters, 1);
+        if (kDownBlocks > 0 && lane == 0) add_release(&arguments.state->finished, 1);
+    }
+
+    /// Eight columns of a row, which eight lanes hold, as BF16 in the first of these lanes.
+    static DEVICE uint4 collect_row(float value) {
+        const u32 pair = pack_bf16x2(value, __shfl_down_sync(~0u, value, 4));
+        return make_uint4(pair, __shfl_down_sync(~0u, pair, 8), __shfl_down_sync(~0u, pair, 16), __shfl_down_sync(~0u, pair, 24));
     }
 
     // --- Second product: down, router weights, residual ---
