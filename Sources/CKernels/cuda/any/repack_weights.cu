@@ -5,7 +5,7 @@
 //             byte-wise loads where the source is transposed
 // Layouts     strides describe all of them: row-major [E, N, K/2], ModelOpt's transposed experts [E, K/2, N], gate and up as
 //             separate tensors, halves of one, or rows in turns (gpt-oss)
-#include "../common/tiles.cuh"
+#include "common/tiles.cuh"
 
 /// A matrix, or a pair of matrices (gate, up) of which eight rows of the first and eight of the second make a tile.
 /// Strides are in bytes; a "column step" is two FP4 elements (one byte, even column low) or one BF16 element.

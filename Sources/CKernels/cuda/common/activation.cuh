@@ -1,6 +1,6 @@
 // The gated activations of the experts, in FP32.
 #pragma once
-#include "ptx.cuh"
+#include "common/ptx.cuh"
 
 enum Activation { SWIGLU = 0, CLAMPED_SWIGLU = 1, GEGLU = 2 };
 

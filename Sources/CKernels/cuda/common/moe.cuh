@@ -3,7 +3,7 @@
 // A "row" is one (token, expert) pair. Rows are sorted by expert, and by token within an expert; rows of one expert name
 // distinct tokens (routing adds up the weights of an expert that a token names twice).
 #pragma once
-#include "ptx.cuh"
+#include "common/ptx.cuh"
 
 /// Consecutive rows of one expert, at most as many as a kernel takes at once. Blocks of one expert are adjacent.
 struct RowBlock {

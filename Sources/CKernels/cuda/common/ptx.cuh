@@ -40,9 +40,6 @@ DEVICE void barrier_wait(u64* barrier, u32 parity) {
         : "memory");
 }
 
-/// Barrier `id` (1...15) of `threads` threads of the CTA.
-DEVICE void named_barrier_sync(u32 id, u32 threads) { asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory"); }
-
 // --- Bulk copies, global to shared ---
 
 /// An L2 policy for bytes that are read once.

@@ -5,8 +5,8 @@
 // bytes whatever the shape. A "unit" is what one sum runs over; where a boundary between CTAs falls inside a unit, the
 // CTA that has its beginning adds the parts of the CTAs that follow, in their order: the result does not depend on time.
 #pragma once
-#include "moe.cuh"
-#include "tiles.cuh"
+#include "common/moe.cuh"
+#include "common/tiles.cuh"
 
 /// The sequence and its division among CTAs: whole units where that costs under 5%, else multiples of `grain` slabs.
 /// `kCombining`: a unit is all blocks of token rows of 64 weight rows (sums over experts), else one.
@@ -83,7 +83,7 @@ struct StreamRing {
     static constexpr int weightBytes = kChunk * slab_bytes(kFormat);
     static constexpr int columnBytes = SLAB_COLUMNS * 2;
     static constexpr int pitch = kChunk * columnBytes + 16;
-    static constexpr int stageBytes = weightBytes + kRows * pitch;
+    static constexpr int stageBytes = (weightBytes + kRows * pitch + 127) / 128 * 128;  // the copy engine writes whole lines
     static constexpr int bytes = kStages * stageBytes + (3 * 8 * kStages + 127) / 128 * 128;
 
     char* memory;
@@ -111,10 +111,14 @@ struct StreamOperands {
 struct StreamState {
     static constexpr u32 launches = 1 << 16;  ///< after so many, the first two counts begin again
 
-    u32 begun;     ///< CTAs that have begun, of all launches
-    u32 issued;    ///< CTAs that have issued the last copy of their weights, of all launches
-    u32 finished;  ///< parts of a first product that are in memory, of the launch that runs
-    u32 left;      ///< CTAs that no longer look at `finished`
+    /// CTAs that have begun, of all launches.
+    u32 begun;
+    /// CTAs that have issued the last copy of their weights, of all launches.
+    alignas(128) u32 issued;
+    /// Parts of a first product that are in memory, of the launch that runs.
+    alignas(128) u32 finished;
+    /// CTAs that no longer look at `finished`.
+    alignas(128) u32 left;
 };
 
 /// Issues the copies of a share's weights, by one thread, as soon as their stages are free. At most kInFlight chunks are on
@@ -139,6 +143,7 @@ struct WeightStream {
         const u32 all = gridDim.x * StreamState::launches, before = number - number % gridDim.x;
         u32 ahead;
         do {
+            __nanosleep(100);
             const u32 now = load_acquire(&state->issued);
             ahead = now >= before ? now - before : now + (all - before);
         } while (ahead > all / 2);

@@ -17,7 +17,7 @@
 // Placed at 15, 8-6 of a BF16 the value is e2m1 * 2^-126. A block scale's byte becomes a BF16 that is scale * 2^119, so
 // the product is e2m1 * scale * 2^-7, exactly; the missing factor 2^7 (`fp4_exponent`) is left to the epilogue.
 #pragma once
-#include "ptx.cuh"
+#include "common/ptx.cuh"
 
 enum WeightFormat { NVFP4 = 0, MXFP4 = 1, BF16 = 2 };
 

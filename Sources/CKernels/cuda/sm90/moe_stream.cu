@@ -5,29 +5,22 @@
 //
 // Data flow   weights: global → shared, bulk copies into a ring filled by one thread → registers → BF16 → mma.sync,
 //             weights as the 16-row operand, 8 tokens a product, FP32 sums; activations: global → shared beside their
-//             weights, by one warp that alone waits for what wrote them.
+//             weights, by one warp that alone waits for what wrote them. Four more warps finish the sums, so that no
+//             warp that multiplies ever waits for global memory.
 //             Sums over the contracted dimension: registers, then shared memory among warps, then global memory among CTAs
 //             (fixed order, so results repeat bit for bit).
 // Bytes       0.5625 (NVFP4) or 0.53125 (MXFP4) a weight of the experts hit, once; bound by bandwidth.
 // One launch  does both products: while the last CTAs finish the first, the ring of every CTA fills with weights of the
 //             second. All CTAs must therefore be resident at once: the grid is SMs x CTAs an SM.
 // Source      weight layout and arithmetic: common/tiles.cuh; division of work: common/stream.cuh.
-#include "../common/activation.cuh"
-#include "../common/stream.cuh"
-#ifdef STREAM_TRACE
-DEVICE u64 nanoseconds() { u64 t; asm volatile("mov.u64 %0, %globaltimer;" : "=l"(t)); return t; }
-#define TRACE(i) if (threadIdx.x % 32 == 0 && (threadIdx.x < 32 || threadIdx.x == 32 * kMultipliers || threadIdx.x >= 32 * (kMultipliers + 4))) arguments.trace[blockIdx.x * 16 + i] = nanoseconds()
-#define TRACE_FIRST() if (threadIdx.x == 0 && passed == 0 && chunksUntilTurn == 0) arguments.trace[blockIdx.x * 16 + 6] = nanoseconds()
-#else
-#define TRACE(i)
-#define TRACE_FIRST()
-#endif
+#include "common/activation.cuh"
+#include "common/stream.cuh"
 
 struct MoeStreamArguments {
     Routing routing;
     StreamOperands up;    ///< gate and up rows in turns of 8; inputs are the layer's, [T, ..]
     StreamOperands down;  ///< inputs are `hidden`
-    u16* hidden;          ///< BF16 [rows, down.inputPitch]; columns beyond the first product's stay zero
+    u16* hidden;          ///< BF16 [rows, down.inputPitch]; columns beyond the first product's are zero and stay so
     u16* output;          ///< BF16 [T, kOutputs]
     const u16* residual;  ///< the same shape, or null
     const float2* upScales;   ///< [E], global scales of gate and up; null: 1
@@ -35,12 +28,10 @@ struct MoeStreamArguments {
     const u16* upBiases;      ///< BF16 [E, 2, down.inputPitch], gate then up, or null
     const u16* downBiases;    ///< BF16 [E, kOutputs], or null
     ActivationConstants constants;
-    float* partials;  ///< [CTAs][4][kPartialFloats], parts of sums that another CTA completes; all bits 1 before each launch
+    float* partials;  ///< [CTAs][4][kPartialFloats], parts of sums that another CTA completes; all bits 1 between launches
     StreamState* state;
     u32 tokenCount;
     u32 routingIsEarly;      ///< routing was complete before the previous kernel began
-    u32 trigger;
-    unsigned long long* trace;
     u32 weightsRowsOnInput;  ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
 };
 
@@ -70,7 +61,8 @@ struct MoeStream {
     static constexpr int kBufferQuads = kTurns * 4 * kColumnTiles * 8 * kSumLanes;
     static constexpr int kOutputBytes = kDownBlocks == 0 ? 0 : 4 * TILE_ROWS * kTokens * 4;
     static constexpr int kSharedBytes = Ring::bytes + 2 * kBufferQuads * 16 + kOutputBytes + 4 * 8;
-    static constexpr int kPartialFloats = kTokens * TILE_ROWS > 128 * kColumnTiles ? kTokens * TILE_ROWS : 128 * kColumnTiles;
+    static constexpr int kUpPart = 128 * kColumnTiles, kDownPart = kTokens * TILE_ROWS;
+    static constexpr int kPartialFloats = kUpPart > kDownPart ? kUpPart : kDownPart;
 
     typedef float Sums[kColumnTiles][4];
 
@@ -90,7 +82,8 @@ struct MoeStream {
     }
 
     DEVICE float4* buffer(u32 index, int turn) const {
-        return buffers + index * kBufferQuads + (turn * 4 + tile) * kColumnTiles * 8 * kSumLanes + lane / 4 * kSumLanes + lane % 4;
+        const int first = (turn * 4 + tile) * kColumnTiles * 8;
+        return buffers + index * kBufferQuads + (first + lane / 4) * kSumLanes + lane % 4;
     }
 
     // --- The warps that copy ---
@@ -100,13 +93,10 @@ struct MoeStream {
         stream.begin();
         if (!arguments.routingIsEarly) wait_for_previous_kernel();
         const u32 blockCount = arguments.routing.list->count;
-        if (arguments.trigger != 3) stream.wait_for_turn();
-        TRACE(0);
+        stream.wait_for_turn();
         if (kUpBlocks > 0) stream.issue(UpWork(blockCount, gridDim.x), kUpBlocks, arguments.up, arguments.routing);
-        TRACE(1);
         if (kDownBlocks > 0) stream.issue(DownWork(blockCount, gridDim.x), kDownBlocks, arguments.down, arguments.routing);
         stream.end();
-        TRACE(2);
     }
 
     DEVICE void copy_inputs() {
@@ -117,15 +107,14 @@ struct MoeStream {
         if (kUpBlocks > 0)
             stream_inputs<Ring, UpWork, true>(ring, cursor, UpWork(blockCount, gridDim.x), arguments.up, arguments.routing,
                                               wait_for_previous_kernel);
-        TRACE(4);
         if (kDownBlocks > 0)
             stream_inputs<Ring, DownWork, false>(ring, cursor, DownWork(blockCount, gridDim.x), arguments.down,
                                                  arguments.routing, [&] {
-                if (kUpBlocks == 0) return wait_for_previous_kernel();
-                while (load_acquire(&state->finished) != 4u * kUpBlocks * blockCount) {}
-                TRACE(5);
-                __syncwarp();
-            });
+                                                     if (kUpBlocks == 0) return wait_for_previous_kernel();
+                                                     const u32 parts = 4 * kUpBlocks * blockCount;
+                                                     while (load_acquire(&state->finished) < parts) {}
+                                                     __syncwarp();
+                                                 });
         if (kUpBlocks > 0 && kDownBlocks > 0 && lane == 0 && take_number(&state->left, gridDim.x) == gridDim.x - 1)
             store_release(&state->finished, 0);
     }
@@ -205,10 +194,8 @@ struct MoeStream {
             for (; chunksUntilTurn < chunks; chunksUntilTurn += kChunkTurns) {
                 barrier_wait(ring.inputsFull(cursor.stage), cursor.parity);
                 barrier_wait(ring.weightsFull(cursor.stage), cursor.parity);
-                TRACE_FIRST();
-#ifndef STREAM_NOMATH
-                multiply_chunk(ring.stage(cursor.stage), min(Ring::chunk, (int)(count - chunksUntilTurn * Ring::chunk)), sums);
-#endif
+                const int slabs = min(Ring::chunk, (int)(count - chunksUntilTurn * Ring::chunk));
+                multiply_chunk(ring.stage(cursor.stage), slabs, sums);
                 __syncwarp();
                 if (lane == 0) barrier_arrive(ring.empty(cursor.stage));
                 cursor.advance(kChunkTurns);
@@ -238,9 +225,7 @@ struct MoeStream {
         if (!arguments.routingIsEarly) wait_for_previous_kernel();
         const u32 blockCount = arguments.routing.list->count;
         if (kUpBlocks > 0) multiply_share(UpWork(blockCount, gridDim.x), cursor, chunksUntilTurn, passed);
-        TRACE(7);
         if (kDownBlocks > 0) multiply_share(DownWork(blockCount, gridDim.x), cursor, chunksUntilTurn, passed);
-        TRACE(8);
     }
 
     // --- The warps that finish sums ---
@@ -349,7 +334,8 @@ struct MoeStream {
         load_block(factors, rowBlock, arguments.weightsRowsOnInput);
         const u32 expert = factors.block.expert, pitch = arguments.down.inputPitch;
         const float2 scale = arguments.upScales ? arguments.upScales[expert] : make_float2(1, 1);
-        factors.scales[0] = scale.x * accumulator_factor(kFormat), factors.scales[1] = scale.y * accumulator_factor(kFormat);
+        factors.scales[0] = scale.x * accumulator_factor(kFormat);
+        factors.scales[1] = scale.y * accumulator_factor(kFormat);
         if (arguments.upBiases)
 #pragma unroll
             for (int half = 0; half < 2; ++half)
@@ -367,8 +353,8 @@ struct MoeStream {
                 const float gate = sums[n][i] * (weight * factors.scales[0]) + factors.biases[0];
                 const float up = sums[n][2 + i] * (weight * factors.scales[1]) + factors.biases[1];
                 const uint4 piece = collect_row(gated<kActivation>(gate, up, arguments.constants));
-                if (lane < 4 && row < factors.block.rowCount)
-                    *reinterpret_cast<uint4*>(column + (u64)(factors.block.firstRow + row) * arguments.down.inputPitch) = piece;
+                if (lane >= 4 || row >= factors.block.rowCount) continue;
+                *reinterpret_cast<uint4*>(column + (u64)(factors.block.firstRow + row) * arguments.down.inputPitch) = piece;
             }
         __syncwarp();
         if (kDownBlocks > 0 && lane == 0) add_release(&arguments.state->finished, 1);
@@ -377,7 +363,8 @@ struct MoeStream {
     /// Eight columns of a row, which eight lanes hold, as BF16 in the first of these lanes.
     static DEVICE uint4 collect_row(float value) {
         const u32 pair = pack_bf16x2(value, __shfl_down_sync(~0u, value, 4));
-        return make_uint4(pair, __shfl_down_sync(~0u, pair, 8), __shfl_down_sync(~0u, pair, 16), __shfl_down_sync(~0u, pair, 24));
+        return make_uint4(pair, __shfl_down_sync(~0u, pair, 8), __shfl_down_sync(~0u, pair, 16),
+                          __shfl_down_sync(~0u, pair, 24));
     }
 
     // --- Second product: down, router weights, residual ---
@@ -472,17 +459,15 @@ struct MoeStream {
     DEVICE void finish() const {
         u32 passed = 0;
         wait_for_previous_kernel();
-        TRACE(3);
         const u32 blockCount = arguments.routing.list->count;
         if (kUpBlocks > 0) finish_up(blockCount, passed);
-        TRACE(9);
         if (kDownBlocks > 0) finish_down(blockCount, passed);
-        TRACE(10);
     }
 
     DEVICE void run() {
         if (threadIdx.x == 0) {
-            for (int i = 0; i < 2; ++i) barrier_init(exchange + i, kMultipliers), barrier_init(exchange + 2 + i, kFinishers);
+            for (int i = 0; i < 2; ++i)
+                barrier_init(exchange + i, kMultipliers), barrier_init(exchange + 2 + i, kFinishers);
             ring.init(4 * kSlabTurns);
         }
         __syncthreads();
