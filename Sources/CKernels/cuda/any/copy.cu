@@ -10,7 +10,7 @@
 extern "C" __global__ void __launch_bounds__(THREADS) copy(const uint4* source, uint4* destination, u64 count) {
     constexpr u64 TILE = THREADS * LOADS;
     const u64 whole = count / TILE * TILE;
-    wait_for_previous_grid();
+    wait_for_previous_kernel();
 #pragma unroll 1
     for (u64 tile = blockIdx.x * TILE; tile < whole; tile += gridDim.x * TILE) {
         const u64 first = tile + threadIdx.x;
@@ -24,5 +24,5 @@ extern "C" __global__ void __launch_bounds__(THREADS) copy(const uint4* source, 
     for (u64 index = whole + blockIdx.x * THREADS + threadIdx.x; index < count; index += gridDim.x * THREADS) {
         store_once(destination + index, load_once(source + index));
     }
-    allow_next_grid();
+    launch_next_kernel();
 }

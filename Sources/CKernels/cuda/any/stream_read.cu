@@ -10,7 +10,7 @@
 extern "C" __global__ void __launch_bounds__(THREADS) stream_read(const uint4* data, u64 count, u32* sum) {
     constexpr u64 TILE = THREADS * LOADS;
     const u64 whole = count / TILE * TILE;
-    allow_next_grid();
+    launch_next_kernel();
     u32 total = 0;
 #pragma unroll 1
     for (u64 tile = blockIdx.x * TILE; tile < whole; tile += gridDim.x * TILE) {
@@ -28,6 +28,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) stream_read(const uint4* d
         total += loaded.x + loaded.y + loaded.z + loaded.w;
     }
     total = __reduce_add_sync(~0u, total);
-    wait_for_previous_grid();
+    wait_for_previous_kernel();
     if (threadIdx.x % 32 == 0) atomicAdd(sum, total);
 }

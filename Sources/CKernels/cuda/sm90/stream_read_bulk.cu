@@ -11,7 +11,7 @@
 
 extern __shared__ __align__(128) u8 ring[];
 
-__device__ __forceinline__ u32 stage_byte_count(u64 chunk, u64 byte_count) {
+DEVICE u32 stage_byte_count(u64 chunk, u64 byte_count) {
     u64 rest = byte_count - chunk * STAGE_BYTES;
     return rest < STAGE_BYTES ? static_cast<u32>(rest) : STAGE_BYTES;
 }
@@ -23,27 +23,27 @@ extern "C" __global__ void __launch_bounds__(THREADS + 32) stream_read_bulk(cons
 
     if (threadIdx.x == 0) {
         for (int stage = 0; stage < STAGES; ++stage) {
-            mbarrier_init(shared_address(&full[stage]), 1);
-            mbarrier_init(shared_address(&empty[stage]), THREADS / 32);
+            barrier_init(&full[stage], 1);
+            barrier_init(&empty[stage], THREADS / 32);
         }
-        fence_mbarrier_init();
+        fence_barrier_init();
     }
     __syncthreads();
 
     if (threadIdx.x >= THREADS) {
         if (threadIdx.x == THREADS) {
+            const u64 policy = evict_first_policy();
             u32 stage = 0, parity = 1;
 #pragma unroll 1
             for (u64 chunk = blockIdx.x; chunk < chunk_count; chunk += gridDim.x) {
-                mbarrier_wait(shared_address(&empty[stage]), parity);
-                u32 barrier = shared_address(&full[stage]);
+                barrier_wait(&empty[stage], parity);
                 u32 size = stage_byte_count(chunk, byte_count);
-                mbarrier_arrive_expect_tx(barrier, size);
-                bulk_copy_to_shared(shared_address(ring + stage * STAGE_BYTES),
-                                    reinterpret_cast<const u8*>(data) + chunk * STAGE_BYTES, size, barrier);
+                barrier_arrive_expecting(&full[stage], size);
+                bulk_copy(ring + stage * STAGE_BYTES, reinterpret_cast<const u8*>(data) + chunk * STAGE_BYTES, size,
+                          &full[stage], policy);
                 if (++stage == STAGES) stage = 0, parity ^= 1;
             }
-            allow_next_grid();
+            launch_next_kernel();
         }
         return;
     }
@@ -51,7 +51,7 @@ extern "C" __global__ void __launch_bounds__(THREADS + 32) stream_read_bulk(cons
     u32 total = 0, stage = 0, parity = 0;
 #pragma unroll 1
     for (u64 chunk = blockIdx.x; chunk < chunk_count; chunk += gridDim.x) {
-        mbarrier_wait(shared_address(&full[stage]), parity);
+        barrier_wait(&full[stage], parity);
         const uint4* values = reinterpret_cast<const uint4*>(ring + stage * STAGE_BYTES);
         u32 value_count = stage_byte_count(chunk, byte_count) / 16;
 #pragma unroll 4
@@ -60,10 +60,10 @@ extern "C" __global__ void __launch_bounds__(THREADS + 32) stream_read_bulk(cons
             total += value.x + value.y + value.z + value.w;
         }
         __syncwarp();
-        if (threadIdx.x % 32 == 0) mbarrier_arrive(shared_address(&empty[stage]));
+        if (threadIdx.x % 32 == 0) barrier_arrive(&empty[stage]);
         if (++stage == STAGES) stage = 0, parity ^= 1;
     }
     total = __reduce_add_sync(~0u, total);
-    wait_for_previous_grid();
+    wait_for_previous_kernel();
     if (threadIdx.x % 32 == 0) atomicAdd(sum, total);
 }
