@@ -51,6 +51,11 @@ public final class KernelCache: Sendable {
     /// What happened so far.
     public var statistics: Statistics { counters.withLock { $0 } }
 
+    /// The files of compiled kernels in a folder, `copy-sm_90a-<key>.cubin`, sorted; none if there is no such folder.
+    public static func entries(in folder: String) -> [String] {
+        ((try? Files.names(below: folder)) ?? []).filter { $0.hasSuffix(".cubin") }
+    }
+
     /// A program's code: from memory, from the folder, or compiled now.
     ///
     /// - Throws: ``CUDAError`` of the compiler.

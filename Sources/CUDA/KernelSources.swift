@@ -37,9 +37,11 @@ public struct KernelSources: Sendable {
     ///   - architecture: the GPU.
     ///   - definitions: preprocessor macros and their values: shapes and tile sizes.
     ///   - options: further options of the compiler.
+    ///   - instantiation: text that follows the file's own: the kernels that its templates become.
     /// - Throws: ``CUDAError`` with code `invalidArgument` if it, or a file that it includes, is missing.
     public func program(
-        _ path: String, for architecture: Architecture, definitions: [String: Int] = [:], options: [String] = []
+        _ path: String, for architecture: Architecture, definitions: [String: Int] = [:], options: [String] = [],
+        instantiation: String = ""
     ) throws(CUDAError) -> KernelProgram {
         var included: [String: String] = [:]
         var pending = [path]
@@ -51,7 +53,7 @@ public struct KernelSources: Sendable {
             included[name] = text
             pending += Self.includes(of: text)
         }
-        let source = included.removeValue(forKey: path) ?? ""
+        let source = (included.removeValue(forKey: path) ?? "") + instantiation
         let macros = definitions.sorted { $0.key < $1.key }.map { "--define-macro=\($0.key)=\($0.value)" }
         return KernelProgram(
             name: path, source: source,

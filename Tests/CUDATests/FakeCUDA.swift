@@ -136,7 +136,7 @@ struct FakeCUDA {
         var shape = [UInt32](repeating: 0, count: 12)
         getShape(index, &shape)
         var parameters: [[UInt8]] = []
-        var bytes = [UInt8](repeating: 0, count: 128)
+        var bytes = [UInt8](repeating: 0, count: 256)
         while case let count = getParameter(index, Int32(parameters.count), &bytes), count > 0 {
             parameters.append(Array(bytes[..<count]))
         }

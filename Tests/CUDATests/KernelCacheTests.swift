@@ -42,6 +42,8 @@ extension FakeDriverTests {
             _ = try later.compiled(try program("a"))
             #expect(later.statistics.compiledCount == 1)
             #expect(try folder.files().count == 4)
+            #expect(KernelCache.entries(in: folder.path) == (try folder.files()).sorted())
+            #expect(KernelCache.entries(in: folder.path + "/missing").isEmpty)
         }
 
         @Test("a damaged entry is compiled again and replaced, whichever byte is wrong")

@@ -1,11 +1,19 @@
 import CUDA
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// Fills a kernel cache, for the test that several processes do so at the same time.
 ///
 /// Arguments: the library that serves as compiler, the cache's folder, how many programs.
 @main
 enum CacheProcess {
     static func main() throws {
+        // Ends the process if it hangs, so that the test that waits for it ends too.
+        alarm(120)
         let arguments = CommandLine.arguments
         guard arguments.count == 4, let programCount = Int(arguments[3]) else {
             throw CUDAError(.invalidArgument, "expected a library, a folder and a count")

@@ -51,12 +51,19 @@ nvrtcResult nvrtcDestroyProgram(nvrtcProgram *program) {
     return (nvrtcResult)ordered;
 }
 
-// The size of a parameter by its declaration.
-static int parameter_byte_count(const char *start, const char *end) {
+// The size of a parameter by its declaration; of a structure by the source's `static_assert(sizeof(NAME) == SIZE`.
+static int parameter_byte_count(const char *source, const char *start, const char *end) {
     char text[256];
     snprintf(text, sizeof text, "%.*s", (int)(end - start), start);
     if (strstr(text, "CUtensorMap") != NULL) return 128;
     if (strchr(text, '*') != NULL || strstr(text, "u64") != NULL || strstr(text, "long long") != NULL) return 8;
+    const char *known = "static_assert(sizeof(";
+    for (const char *at = source; (at = strstr(at, known)) != NULL;) {
+        at += strlen(known);
+        char name[128];
+        int byteCount;
+        if (sscanf(at, "%127[^)]) == %d", name, &byteCount) == 2 && strstr(text, name) != NULL) return byteCount;
+    }
     return 4;
 }
 
@@ -79,7 +86,7 @@ static void list_kernels(const char *source, FILE *image, FILE *log) {
         for (const char *start = open + 1; start < close;) {
             const char *comma = strchr(start, ',');
             const char *end = comma != NULL && comma < close ? comma : close;
-            fprintf(image, "%d ", parameter_byte_count(start, end));
+            fprintf(image, "%d ", parameter_byte_count(source, start, end));
             start = end + 1;
         }
         fprintf(image, "\n");

@@ -82,7 +82,7 @@ void fake_launch_shape(int launch, unsigned int shape[12]) {
     memcpy(shape, fake.launches[launch].shape, sizeof fake.launches[launch].shape);
 }
 
-size_t fake_launch_parameter(int launch, int index, unsigned char bytes[128]) {
+size_t fake_launch_parameter(int launch, int index, unsigned char bytes[256]) {
     const fake_launch *found = &fake.launches[launch];
     if (index < 0 || (size_t)index >= found->parameterCount) return 0;
     memcpy(bytes, found->parameters[index], found->parameterByteCounts[index]);

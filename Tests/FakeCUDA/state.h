@@ -15,7 +15,7 @@ typedef struct {
     unsigned int shape[12]; // as fake_launch_shape tells it
     size_t parameterByteCounts[32];
     size_t parameterCount;
-    unsigned char parameters[32][128];
+    unsigned char parameters[32][256];
 } fake_launch;
 
 typedef enum { CONTEXT, MEMORY, PINNED, STREAM, EVENT, MODULE, FUNCTION, GRAPH, GRAPH_EXEC, PROGRAM } kind;

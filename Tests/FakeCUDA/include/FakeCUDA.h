@@ -34,6 +34,6 @@ const char *fake_launch_kernel(int launch);
 // the kernel before, and whether it was captured.
 void fake_launch_shape(int launch, unsigned int shape[_Nonnull 12]);
 // Copies a parameter and returns its size; 0 if there is no such parameter.
-size_t fake_launch_parameter(int launch, int index, unsigned char bytes[_Nonnull 128]);
+size_t fake_launch_parameter(int launch, int index, unsigned char bytes[_Nonnull 256]);
 
 #pragma clang assume_nonnull end
