@@ -27,6 +27,8 @@ extension MoEStream {
         /// Whether routing was complete before the previous kernel began.
         var routingIsEarly: UInt32 = 0
         var weightsRowsOnInput: UInt32 = 0
+        // The size is then a multiple of the alignment, as that of a structure in C++ is.
+        var unused: UInt32 = 0
     }
 
     /// `Routing`: a list of row blocks, and the token and the weight of each row.
@@ -42,6 +44,14 @@ extension MoEStream {
         var inputs: UInt64 = 0
         var inputPitch: UInt32 = 0
         var unused: UInt32 = 0
+
+        init() {}
+
+        init(_ weights: DeviceBuffer<UInt8>, _ inputs: DeviceBuffer<UInt16>, pitch: Int) {
+            self.weights = weights.address
+            self.inputs = inputs.address
+            inputPitch = UInt32(pitch)
+        }
     }
 
     /// The bytes of `StreamState`, zero before the first launch.

@@ -1,13 +1,16 @@
 extension MoEStream {
     /// The numbers of tokens that kernels are compiled for.
     static let tokenCounts = [1, 2, 4, 8, 16, 32, 64, 128]
+    /// More rows of one expert make further blocks, which read its weights again, from the L2 cache.
+    static let largestRowCount = 32
+    /// The floats of the largest part of a sum, of all kernels.
+    static let largestPartialFloatCount = max(128 * largestRowCount / 8, 16 * (tokenCounts.last ?? 0))
 
     /// The kernel for a layer and up to `tokenCount` tokens, whose pipeline fills the shared memory of a block.
     ///
     /// - Returns: nil if even a short pipeline does not fit.
     init?(_ shape: ExpertShape, tokenCount: Int, sharedByteCount: Int) {
-        // More rows of one expert make further blocks, which read its weights again, from the L2 cache.
-        let rowCount = min(tokenCount, 32)
+        let rowCount = min(tokenCount, Self.largestRowCount)
         for pipeline in Self.pipelines(shape.down.format) {
             self.init(shape, rowCount: rowCount, tokenCount: tokenCount, pipeline: pipeline)
             if self.sharedByteCount <= sharedByteCount { return }

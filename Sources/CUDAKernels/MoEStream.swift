@@ -6,8 +6,6 @@ internal import CUDA
 struct MoEStream: Sendable, Equatable {
     static let path = "sm90/moe_stream.cu"
     static let function = "stream_experts"
-    /// The token rows that a kernel takes at once, at most: a warp has two addresses of rows a lane.
-    static let largestRowCount = 64
 
     let shape: ExpertShape
     /// The token rows of a block: 1, 2, 4 or a multiple of 8.

@@ -1,0 +1,243 @@
+import CUDA
+import Kernels
+import Testing
+
+@testable import CUDAKernels
+
+extension FakeDriverTests {
+    @Suite("MoE layer")
+    struct MoELayerTests {
+        let fake: FakeCUDA
+        let loader: KernelLoader
+        let stream: Stream
+
+        // The fake reads no more than the kernels' declarations, which the host appends.
+        private static let sources = KernelSources(files: [MoEStream.path: "", RepackWeights.path: ""])
+
+        init() throws {
+            fake = try FakeCUDA()
+            let cache = KernelCache(compiler: try fake.compiler(), folder: nil)
+            loader = KernelLoader(try fake.context(), sources: Self.sources, cache: cache)
+            stream = try Stream(loader.context)
+        }
+
+        @Test("a launch carries the layer's memory, sizes and constants")
+        func launch() throws {
+            let layer = try layer(.gptOSS)
+            let workspace = try MoEWorkspace(layer.configuration, on: stream)
+            let (input, output) = (try activations(layer), try activations(layer))
+            let rows = try rows([[0, 3], [3, 1], [0, 2]], layer)
+            try layer.enqueue(
+                tokenCount: 3, input: input, rows: rows, routingIsEarly: true, residual: output, output: output,
+                workspace: workspace, on: stream)
+            let launch = try #require(try fake.launches().last)
+            #expect(launch.kernel == "stream_experts")
+            // The fake has four SMs; eight warps multiply, four finish sums, two copy.
+            #expect(launch.grid == [4, 1, 1] && launch.block == [448, 1, 1])
+            #expect(launch.overlapsPrevious)
+            let arguments = launch.parameters[0].withUnsafeBytes {
+                $0.loadUnaligned(as: MoEStream.Arguments.self)
+            }
+            #expect(arguments.routing.list == rows.list.address)
+            #expect(arguments.routing.rowTokens == rows.tokens.address)
+            #expect(arguments.routing.rowWeights == rows.weights.address)
+            #expect(arguments.up.weights == layer.weights.up.address && arguments.up.inputs == input.address)
+            #expect(arguments.up.inputPitch == 128)
+            #expect(arguments.down.weights == layer.weights.down.address)
+            #expect(arguments.down.inputs == workspace.hidden.address && arguments.hidden == arguments.down.inputs)
+            #expect(arguments.down.inputPitch == 192)
+            #expect(arguments.output == output.address && arguments.residual == output.address)
+            #expect(arguments.upScales == layer.weights.upScales.address)
+            #expect(arguments.upBiases == layer.weights.upBiases.address && arguments.upBiases != 0)
+            #expect(arguments.downBiases == layer.weights.downBiases.address && arguments.downBiases != 0)
+            #expect(arguments.limit == 7 && arguments.slope == 1.702)
+            #expect(arguments.partials == workspace.streaming.partials.address)
+            #expect(arguments.state == workspace.streaming.state.address)
+            #expect(arguments.tokenCount == 3 && arguments.routingIsEarly == 1 && arguments.weightsRowsOnInput == 0)
+        }
+
+        @Test("any number of tokens is captured, without memory or waiting")
+        func capture() throws {
+            let layer = try layer(.llama4)
+            let workspace = try MoEWorkspace(layer.configuration, on: stream)
+            let (input, output) = (try activations(layer), try activations(layer))
+            for tokenCount in [0, 1, 2, 5, 8, 9, 16] {
+                let rows = try rows([[Int]](repeating: [1], count: tokenCount), layer)
+                let before = try fake.calls().count
+                var during: [String] = []
+                let graph = try stream.capture {
+                    for _ in 0..<2 {
+                        try layer.enqueue(
+                            tokenCount: tokenCount, input: input, rows: rows, output: output, workspace: workspace,
+                            on: stream)
+                    }
+                    during = Array(try fake.calls()[before...])
+                }
+                #expect(graph.nodeCount == (tokenCount == 0 ? 0 : 2))
+                #expect(
+                    Set(during).isSubset(of: ["cuCtxSetCurrent", "cuStreamBeginCapture_v2", "cuLaunchKernelEx"]),
+                    "\(during)")
+            }
+            let arguments = try #require(try fake.launches().last?.parameters[0]).withUnsafeBytes {
+                $0.loadUnaligned(as: MoEStream.Arguments.self)
+            }
+            #expect(arguments.weightsRowsOnInput == 1 && arguments.upBiases == 0 && arguments.residual == 0)
+            #expect(try fake.misuse() == nil)
+        }
+
+        @Test("what does not fit is refused before anything is queued")
+        func refusals() throws {
+            let layer = try layer(.llama4)
+            let workspace = try MoEWorkspace(layer.configuration, on: stream)
+            let (input, rows) = (try activations(layer), try rows([[0]], layer))
+            var larger = layer.configuration
+            larger.maximumTokenCount = 17
+            let foreign = try MoEWorkspace(larger, on: stream)
+            let broad = try ExpertRows(HostExpertRows([[.init(expert: 0, weight: 1)]], blockRowCount: 40), on: stream)
+            func refused(
+                _ words: String, tokenCount: Int = 1, input: DeviceBuffer<UInt16>? = nil, rows: ExpertRows? = nil,
+                workspace: MoEWorkspace? = nil, default values: (DeviceBuffer<UInt16>, ExpertRows, MoEWorkspace)
+            ) {
+                let error = #expect(throws: CUDAError.self) {
+                    try layer.enqueue(
+                        tokenCount: tokenCount, input: input ?? values.0, rows: rows ?? values.1, output: values.0,
+                        workspace: workspace ?? values.2, on: stream)
+                }
+                #expect(error?.code == .invalidArgument)
+                #expect(error?.message.contains(words) == true, "\(String(describing: error))")
+            }
+            let usual = (input, rows, workspace)
+            refused("17 tokens, expected 0 to 16", tokenCount: 17, default: usual)
+            refused("-1 tokens", tokenCount: -1, default: usual)
+            refused("input of 64 elements", input: try input.part(0..<64), default: usual)
+            refused("multiple of 16", input: try input.part(1..<input.count), default: usual)
+            refused("workspace of another configuration", workspace: foreign, default: usual)
+            refused("up to 40 rows, expected at most 1", rows: broad, default: usual)
+            #expect(try fake.launches().allSatisfy { $0.kernel == "repack" })
+        }
+
+        @Test("the choice of kernels is told for all numbers of tokens")
+        func resolution() throws {
+            var configuration = MoEConfiguration.llama4
+            configuration.maximumTokenCount = 20
+            let layer = try layer(configuration)
+            #expect(layer.resolution.choices.map(\.tokenCounts) == [1...1, 2...2, 3...4, 5...8, 9...16, 17...20])
+            #expect(layer.resolution.choices.allSatisfy { $0.backend == .latency })
+            #expect(layer.blockRowCount(tokenCount: 3) == 4 && layer.blockRowCount(tokenCount: 20) == 32)
+            #expect("\(layer.resolution)".contains("9 to 16 tokens: latency, stream"))
+        }
+
+        @Test("a layer that no kernel computes is refused with the reason")
+        func noKernel() throws {
+            var many = MoEConfiguration.llama4
+            many.maximumTokenCount = 129
+            refused("takes at most 128 tokens") { _ = try layer(many) }
+            refused("another backend was asked for") { _ = try layer(.llama4, backend: .throughput) }
+            try fake.setDevices(1, 8, 9)
+            let old = KernelLoader(try fake.context(), sources: Self.sources, cache: loader.cache)
+            let oldStream = try Stream(old.context)
+            let weights = try MoEWeights(
+                .llama4, experts: MoEConfiguration.llama4.experts(), loader: old, on: oldStream)
+            refused("needs sm_90 or newer") { _ = try MoELayer(.llama4, weights: weights, loader: old) }
+        }
+
+        @Test("sizes that no kernel has are refused by name")
+        func sizes() throws {
+            func refusedSize(_ words: String, _ change: (inout MoEConfiguration) -> Void) {
+                var configuration = MoEConfiguration.llama4
+                change(&configuration)
+                refused(words) { _ = try MoEWeights.byteCount(for: configuration) }
+            }
+            refusedSize("hidden size 0") { $0.hiddenSize = 0 }
+            refusedSize("hidden size 72, expected a multiple of 16") { $0.hiddenSize = 72 }
+            refusedSize("intermediate size 65552") { $0.intermediateSize = 65552 }
+            refusedSize("number of experts 513") { $0.expertCount = 513 }
+            refusedSize("top-k 5, expected 1 to 4") {
+                $0.routing = .init(topK: 5, score: .sigmoid, weightPlacement: .input)
+            }
+            refusedSize("tokens 0") { $0.maximumTokenCount = 0 }
+        }
+
+        @Test("out of memory leaves what there is usable")
+        func outOfMemory() throws {
+            let layer = try layer(.llama4)
+            let workspace = try MoEWorkspace(layer.configuration, on: stream)
+            let (input, rows) = (try activations(layer), try rows([[0]], layer))
+            var large = MoEConfiguration.llama4
+            large.expertCount = 512
+            try fake.setDevices(1, memoryByteCount: 8 << 20)
+            let live = try fake.liveCount()
+            let error = #expect(throws: CUDAError.self) {
+                try MoEWeights(large, experts: large.experts(), loader: loader, on: stream)
+            }
+            #expect(error?.code == .outOfMemory)
+            #expect(try fake.liveCount() == live)
+            try layer.enqueue(
+                tokenCount: 1, input: input, rows: rows, output: input, workspace: workspace, on: stream)
+            try stream.synchronize()
+            #expect(try fake.misuse() == nil)
+        }
+
+        @Test("a call that fails is an error that names it, and nothing leaks")
+        func eachCall() throws {
+            func scenario() throws {
+                let context = try fake.context()
+                let cache = KernelCache(compiler: try fake.compiler(), folder: nil)
+                let loader = KernelLoader(context, sources: Self.sources, cache: cache)
+                let stream = try Stream(context)
+                var configuration = MoEConfiguration.gptOSS
+                configuration.maximumTokenCount = 1
+                let weights = try MoEWeights(
+                    configuration, experts: configuration.experts(), loader: loader, on: stream)
+                let layer = try MoELayer(configuration, weights: weights, loader: loader)
+                let workspace = try MoEWorkspace(configuration, on: stream)
+                let activations = try activations(layer, context)
+                try layer.enqueue(
+                    tokenCount: 1, input: activations,
+                    rows: ExpertRows(HostExpertRows([[.init(expert: 0, weight: 1)]], blockRowCount: 1), on: stream),
+                    output: activations, workspace: workspace, on: stream)
+                try stream.synchronize()
+            }
+            _ = try FakeCUDA()
+            try scenario()
+            let calls = try fake.calls()
+            for number in 1...calls.count {
+                _ = try FakeCUDA()
+                try fake.failCall(number, code: 999)
+                let isRelease = ["Free", "Release", "Destroy", "Unload"].contains { calls[number - 1].contains($0) }
+                do {
+                    try scenario()
+                    #expect(isRelease || calls[number - 1] == "cuCtxSetCurrent", "call \(number), \(calls[number - 1])")
+                } catch let error as CUDAError {
+                    #expect(error.call == calls[number - 1])
+                }
+                #expect(try fake.liveCount() == 0, "call \(number), \(calls[number - 1])")
+                #expect(try fake.misuse() == nil, "call \(number), \(calls[number - 1])")
+            }
+        }
+
+        private func layer(_ configuration: MoEConfiguration, backend: MoEBackend = .auto) throws -> MoELayer {
+            let weights = try MoEWeights(
+                configuration, experts: configuration.experts(), loader: loader, on: stream)
+            return try MoELayer(configuration, weights: weights, loader: loader, backend: backend)
+        }
+
+        private func activations(_ layer: MoELayer, _ context: Context? = nil) throws -> DeviceBuffer<UInt16> {
+            let configuration = layer.configuration
+            return try DeviceBuffer(
+                context ?? loader.context, count: configuration.maximumTokenCount * configuration.rowPitch)
+        }
+
+        private func rows(_ experts: [[Int]], _ layer: MoELayer) throws -> ExpertRows {
+            let choices = experts.map { $0.map { HostExpertRows.Choice(expert: $0, weight: 0.5) } }
+            return try ExpertRows(
+                HostExpertRows(choices, blockRowCount: layer.blockRowCount(tokenCount: experts.count)), on: stream)
+        }
+
+        private func refused(_ words: String, _ body: () throws -> Void) {
+            let error = #expect(throws: CUDAError.self, performing: body)
+            #expect(error?.code == .unsupported)
+            #expect(error?.message.contains(words) == true, "\(String(describing: error))")
+        }
+    }
+}
