@@ -51,7 +51,8 @@ let package = Package(
         .target(name: "CCUDA", cSettings: cSettings),
         .target(name: "CUDA", dependencies: ["CCUDA"], swiftSettings: swiftSettings),
         .target(name: "CKernels", exclude: ["cuda"], cSettings: cSettings),
-        .target(name: "CUDAKernels", dependencies: ["CUDA", "CKernels"], swiftSettings: swiftSettings),
+        .target(
+            name: "CUDAKernels", dependencies: ["CUDA", "CKernels", "FP4", "Kernels"], swiftSettings: swiftSettings),
         // Architectures: a configuration becomes a specification, a specification a forward pass.
         .target(
             name: "Models", dependencies: ["FP4", "Kernels", "ModelFiles", orderedCollections],
