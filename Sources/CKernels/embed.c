@@ -4,8 +4,14 @@
 static const char any_copy[] = {
 #embed "cuda/any/copy.cu"
 };
+static const char any_quantize[] = {
+#embed "cuda/any/quantize.cu"
+};
 static const char any_repack_weights[] = {
 #embed "cuda/any/repack_weights.cu"
+};
+static const char any_route[] = {
+#embed "cuda/any/route.cu"
 };
 static const char any_stream_read[] = {
 #embed "cuda/any/stream_read.cu"
@@ -34,7 +40,9 @@ static const char sm90_stream_read_bulk[] = {
 
 static const kernel_source sources[] = {
     {"any/copy.cu", any_copy, sizeof any_copy},
+    {"any/quantize.cu", any_quantize, sizeof any_quantize},
     {"any/repack_weights.cu", any_repack_weights, sizeof any_repack_weights},
+    {"any/route.cu", any_route, sizeof any_route},
     {"any/stream_read.cu", any_stream_read, sizeof any_stream_read},
     {"common/activation.cuh", common_activation, sizeof common_activation},
     {"common/moe.cuh", common_moe, sizeof common_moe},

@@ -76,6 +76,24 @@ DEVICE void bulk_copy(void* shared, const void* global, u32 bytes, u64* barrier,
         : "memory");
 }
 
+// --- Clusters ---
+
+/// Waits for all threads of the cluster; what they wrote to shared memory is then visible to each other.
+DEVICE void cluster_barrier() {
+    asm volatile("barrier.cluster.arrive.release.aligned;\n\tbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+
+/// Reads a word of another CTA's shared memory, which lies there as `word` does here.
+DEVICE u32 load_from_cta(const u32* word, u32 cta) {
+    u32 value;
+    asm volatile(
+        "{\n\t.reg .b32 address;\n\t"
+        "mapa.shared::cluster.u32 address, %1, %2;\n\t"
+        "ld.shared::cluster.u32 %0, [address];\n\t}"
+        : "=r"(value) : "r"(shared_address(word)), "r"(cta) : "memory");
+    return value;
+}
+
 /// Arrives once this thread's 16-byte copies so far are complete; the arrival is one that `barrier` was initialised to
 /// expect.
 DEVICE void barrier_arrive_after_copies(u64* barrier) {
