@@ -87,9 +87,9 @@ let package = Package(
         .executableTarget(
             name: "CacheProcess", dependencies: ["CUDA"], path: "Tests/CacheProcess", swiftSettings: swiftSettings),
         .testTarget(
-            name: "CUDATests", dependencies: ["CUDA", "CUDAKernels"], swiftSettings: swiftSettings),
+            name: "CUDATests", dependencies: ["CUDA", "CUDAKernels", "Kernels"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "KernelCompileTests", dependencies: ["CUDA", "CUDAKernels"], swiftSettings: swiftSettings),
+            name: "KernelCompileTests", dependencies: ["CUDA", "CUDAKernels", "FP4"], swiftSettings: swiftSettings),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"], swiftSettings: swiftSettings),

@@ -10,15 +10,13 @@ public final class LinearLayer: Sendable {
     /// The most tokens of a launch.
     public let maximumTokenCount: Int
 
-    /// By rising numbers of tokens, with the list of row blocks of each number.
+    /// By rising numbers of tokens.
     private let streaming: [StreamEntry]
-    /// For each number of tokens from 1 a `RowBlockList` of the rows in order.
-    private let lists: DeviceBuffer<UInt32>
-    private static let listWordCount = 4 * (1 + (MoEStream.tokenCounts.last ?? 0) / MoEStream.largestRowCount)
+    private let lists: TokenLists
 
     /// Chooses the kernels and loads them.
     ///
-    /// - Throws: ``CUDAError`` with code `unsupported` and the reason if no kernel computes the matrix on this GPU, or that
+    /// - Throws: ``CUDA/CUDAError`` with code `unsupported` and the reason if no kernel computes the matrix on this GPU, or that
     ///   of the compiler or the driver.
     public init(
         _ weights: LinearWeights, maximumTokenCount: Int, loader: KernelLoader, on stream: Stream
@@ -35,20 +33,9 @@ public final class LinearLayer: Sendable {
                 "linear layer: \(MoEStream.refusal(tokenCount: maximumTokenCount, on: device))")
         }
         streaming = try StreamEntry.load(kernels, loader)
-        lists = try DeviceBuffer(loader.context, count: maximumTokenCount * Self.listWordCount)
+        lists = try TokenLists(maximumTokenCount, expert: 0, blockRowCount: MoEStream.largestRowCount, on: stream)
         self.weights = weights
         self.maximumTokenCount = maximumTokenCount
-        var words: [UInt32] = []
-        for tokenCount in 1...maximumTokenCount {
-            let rowCount = entry(tokenCount)?.stream.rowCount ?? 1
-            let rows = [HostExpertRows.Choice(expert: 0, weight: 1)]
-            let list = HostExpertRows(
-                [[HostExpertRows.Choice]](repeating: rows, count: tokenCount), blockRowCount: rowCount
-            )
-            .list
-            words += list + [UInt32](repeating: 0, count: Self.listWordCount - list.count)
-        }
-        try stream.write(words, to: lists)
     }
 
     /// The elements from one row of the input to the next: the columns up to a multiple of 64, those beyond them zero.
@@ -63,7 +50,7 @@ public final class LinearLayer: Sendable {
     ///   - residual: `[T, outputPitch]`, BF16, added; may be the output. Nil for none.
     ///   - output: `[T, outputPitch]`, BF16; every element is written.
     ///   - workspace: no other stream uses it meanwhile.
-    /// - Throws: ``CUDAError`` with code `invalidArgument` before anything is queued if sizes do not fit, or that of the
+    /// - Throws: ``CUDA/CUDAError`` with code `invalidArgument` before anything is queued if sizes do not fit, or that of the
     ///   launch.
     public func enqueue(
         tokenCount: Int, input: DeviceBuffer<UInt16>, residual: DeviceBuffer<UInt16>? = nil,
@@ -77,9 +64,8 @@ public final class LinearLayer: Sendable {
         try input.checkRows(tokenCount, pitch: inputPitch, "linear layer: input")
         try output.checkRows(tokenCount, pitch: outputPitch, "linear layer: output")
         try residual?.checkRows(tokenCount, pitch: outputPitch, "linear layer: residual")
-        let list = lists.address + UInt64(4 * (tokenCount - 1) * Self.listWordCount)
         var arguments = MoEStream.Arguments(
-            routing: MoEStream.Routing(list: list),
+            routing: lists.routing(tokenCount: tokenCount),
             down: MoEStream.Operands(weights.slabs, input, pitch: inputPitch), output: output.address,
             partials: workspace.partials.address, state: workspace.state.address, tokenCount: UInt32(tokenCount))
         arguments.residual = residual?.address ?? 0

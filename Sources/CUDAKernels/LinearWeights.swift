@@ -17,7 +17,7 @@ public final class LinearWeights: Sendable {
 
     /// Copies a matrix to the GPU, repacks it there, and waits.
     ///
-    /// - Throws: ``CUDAError`` with code `unsupported` if no kernel reads its encoding, `outOfMemory`, or that of the
+    /// - Throws: ``CUDA/CUDAError`` with code `unsupported` if no kernel reads its encoding, `outOfMemory`, or that of the
     ///   call that failed.
     public init(_ matrix: WeightMatrix, loader: KernelLoader, on stream: Stream) throws(CUDAError) {
         guard let format = matrix.format else {

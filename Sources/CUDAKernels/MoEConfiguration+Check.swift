@@ -2,12 +2,18 @@ internal import CUDA
 internal import Kernels
 
 extension MoEConfiguration {
+    /// The routing, with the lists of row blocks that the expert kernels read.
+    func route() throws(CUDAError) -> Route {
+        try Route(
+            routing, logits: logits, expertCount: expertCount, topK: topK, blockRowCounts: [MoEStream.largestRowCount])
+    }
+
     /// Refuses sizes that no kernel has, and those that nothing could hold.
     func check() throws(CUDAError) {
         try Self.check(hiddenSize, "hidden size", 1...65536)
         try Self.check(intermediateSize, "intermediate size", 1...65536)
         try Self.check(expertCount, "number of experts", 1...512)
-        try Self.check(routing.topK, "top-k", 1...min(16, expertCount))
+        try Self.check(topK, "top-k", 1...min(16, expertCount))
         try Self.check(maximumTokenCount, "maximum number of tokens", 1...65536)
         // Kernels count slabs of weights, for each block of token rows, in 32 bits.
         let slabs = [shape.up, shape.down].compactMap { $0 }.map { $0.blockCount * $0.slabCount }.max() ?? 0

@@ -9,32 +9,40 @@ public struct MoEConfiguration: Sendable, Equatable {
     public var intermediateSize: Int
     /// `E`, the experts that tokens are routed to.
     public var expertCount: Int
-    /// How experts are chosen, and where their weights multiply.
-    public var routing: Routing
+    /// The experts of a token.
+    public var topK: Int
+    /// How router logits choose experts and weigh them.
+    public var routing: Route.Method
+    /// Where a weight multiplies.
+    public var weightPlacement: Routing.WeightPlacement
+    /// What all weights are multiplied by.
+    public var weightFactor: Float = 1
+    /// The type of the router logits.
+    public var logits: Route.Logits = .bfloat16
     /// The function between an expert's two products.
     public var activation: ExpertActivation
     /// How the experts' weights are stored.
     public var format: WeightFormat
     /// Whether the projections have biases.
-    public var hasBiases: Bool
+    public var hasBiases = false
     /// Whether one more expert, of the same sizes, computes every token with weight 1.
-    public var hasSharedExpert: Bool
+    public var hasSharedExpert = false
     /// The most tokens of a launch.
     public var maximumTokenCount: Int
 
-    /// Describes a layer.
+    /// Describes a layer without biases and shared expert, whose logits are BF16.
     public init(
         hiddenSize: Int, intermediateSize: Int, expertCount: Int, routing: Routing, activation: ExpertActivation,
-        format: WeightFormat, hasBiases: Bool = false, hasSharedExpert: Bool = false, maximumTokenCount: Int
+        format: WeightFormat, maximumTokenCount: Int
     ) {
         self.hiddenSize = hiddenSize
         self.intermediateSize = intermediateSize
         self.expertCount = expertCount
-        self.routing = routing
+        topK = routing.topK
+        self.routing = Route.Method(routing.score)
+        weightPlacement = routing.weightPlacement
         self.activation = activation
         self.format = format
-        self.hasBiases = hasBiases
-        self.hasSharedExpert = hasSharedExpert
         self.maximumTokenCount = maximumTokenCount
     }
 
@@ -46,7 +54,7 @@ public struct MoEConfiguration: Sendable, Equatable {
     public var storedExpertCount: Int { expertCount + (hasSharedExpert ? 1 : 0) }
 
     /// The rows of the experts, one for each token and expert, at most.
-    public var maximumRowCount: Int { maximumTokenCount * (routing.topK + (hasSharedExpert ? 1 : 0)) }
+    var maximumRowCount: Int { maximumTokenCount * topK }
 
     var shape: ExpertShape {
         ExpertShape(format, hiddenSize: hiddenSize, intermediateSize: intermediateSize, activation: activation)

@@ -3,7 +3,7 @@ internal import CUDA
 extension MoEResolution {
     /// Chooses for all numbers of tokens.
     ///
-    /// - Throws: ``CUDAError`` with code `unsupported` and the reasons if a number of tokens is left without a kernel.
+    /// - Throws: ``CUDA/CUDAError`` with code `unsupported` and the reasons if a number of tokens is left without a kernel.
     init(
         _ configuration: MoEConfiguration, _ backend: MoEBackend, streaming: [MoEStream], on device: Device
     ) throws(CUDAError) {

@@ -19,7 +19,7 @@ public final class MoEWeights: Sendable {
 
     /// The memory that the weights of a layer take.
     ///
-    /// - Throws: ``CUDAError`` with code `unsupported` if the sizes are not.
+    /// - Throws: ``CUDA/CUDAError`` with code `unsupported` if the sizes are not.
     public static func byteCount(for configuration: MoEConfiguration) throws(CUDAError) -> Int {
         try configuration.check()
         let shape = configuration.shape
@@ -36,7 +36,7 @@ public final class MoEWeights: Sendable {
     ///   - experts: the routed experts and then, if there is one, the shared one; each is discarded when it was read.
     ///   - loader: where to, and the kernel that repacks.
     ///   - stream: does the work.
-    /// - Throws: ``CUDAError`` with code `unsupported` if an expert's shape, format or biases are not the
+    /// - Throws: ``CUDA/CUDAError`` with code `unsupported` if an expert's shape, format or biases are not the
     ///   configuration's, `outOfMemory`, or that of the call that failed.
     public convenience init(
         _ configuration: MoEConfiguration, experts: [ExpertWeights], loader: KernelLoader, on stream: Stream

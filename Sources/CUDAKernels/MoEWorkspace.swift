@@ -7,28 +7,40 @@ public final class MoEWorkspace: Sendable {
     /// What this layer's kernels share with others.
     public let streaming: StreamWorkspace
 
+    /// What routing leaves.
+    let rows: RoutedRows
     /// BF16 `[rows, hidden pitch]`, zero beyond `I`.
     let hidden: DeviceBuffer<UInt16>
 
     /// The memory that a workspace takes, besides the part that it shares.
     ///
-    /// - Throws: ``CUDAError`` with code `unsupported` if the sizes are not.
+    /// - Throws: ``CUDA/CUDAError`` with code `unsupported` if the sizes are not.
     public static func byteCount(for configuration: MoEConfiguration) throws(CUDAError) -> Int {
         try configuration.check()
-        return 2 * configuration.maximumRowCount * configuration.shape.hiddenPitch
+        let route = try configuration.route()
+        var wordCount = 3 * configuration.maximumRowCount + configuration.expertCount + 1
+        for limit in route.blockRowCounts {
+            wordCount += try route.blockListWordCount(tokenCount: configuration.maximumTokenCount, limit: limit)
+        }
+        return 2 * hiddenCount(configuration) + 4 * wordCount
+    }
+
+    private static func hiddenCount(_ configuration: MoEConfiguration) -> Int {
+        configuration.maximumRowCount * configuration.shape.hiddenPitch
     }
 
     /// Allocates and clears a workspace; what is put into the stream afterwards may use it.
     ///
     /// - Parameter streaming: shared with other layers of the stream; nil for one of its own.
-    /// - Throws: ``CUDAError`` with code `outOfMemory`, or `unsupported` if the sizes are not.
+    /// - Throws: ``CUDA/CUDAError`` with code `outOfMemory`, or `unsupported` if the sizes are not.
     public init(
         _ configuration: MoEConfiguration, sharing streaming: StreamWorkspace? = nil, on stream: Stream
     ) throws(CUDAError) {
-        let byteCount = try Self.byteCount(for: configuration)
+        try configuration.check()
         self.configuration = configuration
         if let streaming { self.streaming = streaming } else { self.streaming = try StreamWorkspace(on: stream) }
-        hidden = try DeviceBuffer(stream.context, count: byteCount / 2)
+        rows = try RoutedRows(stream.context, configuration.route(), tokenCount: configuration.maximumTokenCount)
+        hidden = try DeviceBuffer(stream.context, count: Self.hiddenCount(configuration))
         try stream.fill(hidden, byte: 0)
     }
 }

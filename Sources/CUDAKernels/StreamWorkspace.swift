@@ -14,7 +14,7 @@ public final class StreamWorkspace: Sendable {
 
     /// Allocates and clears the memory; what is put into the stream afterwards may use it.
     ///
-    /// - Throws: ``CUDAError`` with code `outOfMemory`, or that of the call that failed.
+    /// - Throws: ``CUDA/CUDAError`` with code `outOfMemory`, or that of the call that failed.
     public init(on stream: Stream) throws(CUDAError) {
         state = try DeviceBuffer(stream.context, count: MoEStream.stateByteCount)
         partials = try DeviceBuffer(stream.context, count: Self.partialCount(on: stream.context.device))

@@ -3,14 +3,22 @@ import Kernels
 
 extension MoEConfiguration {
     /// Small layers like those of two families of models.
-    static let llama4 = MoEConfiguration(
-        hiddenSize: 128, intermediateSize: 192, expertCount: 4,
-        routing: Routing(topK: 1, score: .sigmoid, weightPlacement: .input), activation: .swiglu, format: .nvfp4,
-        hasSharedExpert: true, maximumTokenCount: 16)
-    static let gptOSS = MoEConfiguration(
-        hiddenSize: 96, intermediateSize: 160, expertCount: 4,
-        routing: Routing(topK: 2, score: .softmaxOfSelected, weightPlacement: .output),
-        activation: .clampedSwiglu(alpha: 1.702, limit: 7), format: .mxfp4, hasBiases: true, maximumTokenCount: 4)
+    static let llama4 = {
+        var configuration = MoEConfiguration(
+            hiddenSize: 128, intermediateSize: 192, expertCount: 4,
+            routing: Routing(topK: 1, score: .sigmoid, weightPlacement: .input), activation: .swiglu, format: .nvfp4,
+            maximumTokenCount: 16)
+        configuration.hasSharedExpert = true
+        return configuration
+    }()
+    static let gptOSS = {
+        var configuration = MoEConfiguration(
+            hiddenSize: 96, intermediateSize: 160, expertCount: 4,
+            routing: Routing(topK: 2, score: .softmaxOfSelected, weightPlacement: .output),
+            activation: .clampedSwiglu(alpha: 1.702, limit: 7), format: .mxfp4, maximumTokenCount: 4)
+        configuration.hasBiases = true
+        return configuration
+    }()
 
     /// Experts of these shapes, whose codes and scales are all zero bytes.
     func experts() -> [ExpertWeights] {

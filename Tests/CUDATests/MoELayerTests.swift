@@ -12,7 +12,11 @@ extension FakeDriverTests {
         let stream: Stream
 
         // The fake reads no more than the kernels' declarations, which the host appends.
-        private static let sources = KernelSources(files: [MoEStream.path: "", RepackWeights.path: ""])
+        private static let sources = KernelSources(files: [
+            MoEStream.path: "", RepackWeights.path: "",
+            "any/route.cu": KernelSources.embedded.files["any/route.cu"] ?? "",
+            "common/moe.cuh": "", "common/ptx.cuh": "",
+        ])
 
         init() throws {
             fake = try FakeCUDA()
@@ -56,6 +60,27 @@ extension FakeDriverTests {
             #expect(arguments.tokenCount == 3 && arguments.routingIsEarly == 1 && arguments.weightsRowsOnInput == 0)
         }
 
+        @Test("routing comes first, then the shared expert, then the others on top of it")
+        func order() throws {
+            let layer = try layer(.llama4)
+            let workspace = try MoEWorkspace(layer.configuration, on: stream)
+            let (input, output) = (try activations(layer), try activations(layer))
+            let logits = try DeviceBuffer<UInt16>(loader.context, count: 16 * 4)
+            let before = try fake.launches().count
+            try layer.enqueue(
+                tokenCount: 5, input: input, logits: logits, residual: input, output: output, workspace: workspace,
+                on: stream)
+            let launches = try fake.launches()[before...]
+            #expect(launches.map(\.kernel) == ["route", "stream_experts", "stream_experts"])
+            let arguments = launches.dropFirst().map { launch in
+                launch.parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEStream.Arguments.self) }
+            }
+            #expect(arguments.map(\.residual) == [input.address, output.address])
+            #expect(arguments.map(\.routingIsEarly) == [1, 0])
+            #expect(arguments[0].routing.rowTokens == 0 && arguments[0].routing.rowWeights == 0)
+            #expect(arguments[1].routing.list == workspace.rows.blockLists[0].address)
+        }
+
         @Test("any number of tokens is captured, without memory or waiting")
         func capture() throws {
             let layer = try layer(.llama4)
@@ -73,7 +98,8 @@ extension FakeDriverTests {
                     }
                     during = Array(try fake.calls()[before...])
                 }
-                #expect(graph.nodeCount == (tokenCount == 0 ? 0 : 2))
+                // The shared expert, then the others.
+                #expect(graph.nodeCount == (tokenCount == 0 ? 0 : 4))
                 #expect(
                     Set(during).isSubset(of: ["cuCtxSetCurrent", "cuStreamBeginCapture_v2", "cuLaunchKernelEx"]),
                     "\(during)")
@@ -81,7 +107,8 @@ extension FakeDriverTests {
             let arguments = try #require(try fake.launches().last?.parameters[0]).withUnsafeBytes {
                 $0.loadUnaligned(as: MoEStream.Arguments.self)
             }
-            #expect(arguments.weightsRowsOnInput == 1 && arguments.upBiases == 0 && arguments.residual == 0)
+            #expect(
+                arguments.weightsRowsOnInput == 1 && arguments.upBiases == 0 && arguments.residual == output.address)
             #expect(try fake.misuse() == nil)
         }
 
@@ -112,7 +139,7 @@ extension FakeDriverTests {
             refused("input of 64 elements", input: try input.part(0..<64), default: usual)
             refused("multiple of 16", input: try input.part(1..<input.count), default: usual)
             refused("workspace of another configuration", workspace: foreign, default: usual)
-            refused("up to 40 rows, expected at most 1", rows: broad, default: usual)
+            refused("up to 40 rows, expected at most 32", rows: broad, default: usual)
             #expect(try fake.launches().allSatisfy { $0.kernel == "repack" })
         }
 
@@ -123,7 +150,6 @@ extension FakeDriverTests {
             let layer = try layer(configuration)
             #expect(layer.resolution.choices.map(\.tokenCounts) == [1...1, 2...2, 3...4, 5...8, 9...16, 17...20])
             #expect(layer.resolution.choices.allSatisfy { $0.backend == .latency })
-            #expect(layer.blockRowCount(tokenCount: 3) == 4 && layer.blockRowCount(tokenCount: 20) == 32)
             #expect("\(layer.resolution)".contains("9 to 16 tokens: latency, stream"))
         }
 
@@ -138,7 +164,7 @@ extension FakeDriverTests {
             let oldStream = try Stream(old.context)
             let weights = try MoEWeights(
                 .llama4, experts: MoEConfiguration.llama4.experts(), loader: old, on: oldStream)
-            refused("needs sm_90 or newer") { _ = try MoELayer(.llama4, weights: weights, loader: old) }
+            refused("needs sm_90 or newer") { _ = try MoELayer(.llama4, weights: weights, loader: old, on: oldStream) }
         }
 
         @Test("sizes that no kernel has are refused by name")
@@ -153,7 +179,7 @@ extension FakeDriverTests {
             refusedSize("intermediate size 65552") { $0.intermediateSize = 65552 }
             refusedSize("number of experts 513") { $0.expertCount = 513 }
             refusedSize("top-k 5, expected 1 to 4") {
-                $0.routing = .init(topK: 5, score: .sigmoid, weightPlacement: .input)
+                $0.topK = 5
             }
             refusedSize("tokens 0") { $0.maximumTokenCount = 0 }
         }
@@ -189,7 +215,7 @@ extension FakeDriverTests {
                 configuration.maximumTokenCount = 1
                 let weights = try MoEWeights(
                     configuration, experts: configuration.experts(), loader: loader, on: stream)
-                let layer = try MoELayer(configuration, weights: weights, loader: loader)
+                let layer = try MoELayer(configuration, weights: weights, loader: loader, on: stream)
                 let workspace = try MoEWorkspace(configuration, on: stream)
                 let activations = try activations(layer, context)
                 try layer.enqueue(
@@ -219,7 +245,7 @@ extension FakeDriverTests {
         private func layer(_ configuration: MoEConfiguration, backend: MoEBackend = .auto) throws -> MoELayer {
             let weights = try MoEWeights(
                 configuration, experts: configuration.experts(), loader: loader, on: stream)
-            return try MoELayer(configuration, weights: weights, loader: loader, backend: backend)
+            return try MoELayer(configuration, weights: weights, loader: loader, backend: backend, on: stream)
         }
 
         private func activations(_ layer: MoELayer, _ context: Context? = nil) throws -> DeviceBuffer<UInt16> {
@@ -231,7 +257,7 @@ extension FakeDriverTests {
         private func rows(_ experts: [[Int]], _ layer: MoELayer) throws -> ExpertRows {
             let choices = experts.map { $0.map { HostExpertRows.Choice(expert: $0, weight: 0.5) } }
             return try ExpertRows(
-                HostExpertRows(choices, blockRowCount: layer.blockRowCount(tokenCount: experts.count)), on: stream)
+                HostExpertRows(choices, blockRowCount: layer.blockRowCount), on: stream)
         }
 
         private func refused(_ words: String, _ body: () throws -> Void) {

@@ -1,4 +1,5 @@
 import CUDA
+import FP4
 import Testing
 
 @testable import CUDAKernels
@@ -23,7 +24,7 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
     }
 
     /// Every kernel, with at least one set of its definitions, for every architecture that it is meant for.
-    static let all = memory + repacking + streaming
+    static let all = memory + repacking + streaming + routing + quantizing
 
     private static let memory = StreamKernel.candidates.flatMap { kernel in
         let isBulk = kernel.path.hasPrefix("sm90/")
@@ -42,6 +43,38 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
             }
         }
     }
+
+    private static let routing: [KernelCase] = {
+        let routes: [(String, Route.Method, Route.Logits, Int, Int)] = [
+            ("scout", .sigmoid, .bfloat16, 16, 1), ("qwen3", .softmaxOfSelected, .float32, 128, 8),
+            ("deepseek", .biasedSigmoid(groupCount: 8, chosenGroupCount: 4, renormalized: true), .float32, 256, 8),
+            ("largest", .softmax, .bfloat16, 512, 16),
+        ]
+        return routes.flatMap { name, method, logits, expertCount, topK in
+            [false, true].flatMap { isCluster in
+                cases(
+                    for: name != "qwen3" ? [Architecture(9, 0)] : isCluster ? withCopyEngine : portable,
+                    ["LDG", "STG"], "\(name)\(isCluster ? ", cluster" : "")"
+                ) {
+                    try Route(method, logits: logits, expertCount: expertCount, topK: topK, blockRowCounts: [32, 128])
+                        .program(from: .embedded, for: $0, isCluster: isCluster)
+                }
+            }
+        }
+    }()
+
+    private static let quantizing: [KernelCase] = {
+        let formats: [(String, Quantize.Format)] = [
+            ("given, exact", .nvfp4(.given, .exact)), ("given, fast", .nvfp4(.given, .fast)),
+            ("per row", .nvfp4(.perRow, .exact)), ("per tensor", .nvfp4(.perTensor, .exact)), ("mxfp4", .mxfp4),
+        ]
+        return formats.enumerated().flatMap { index, format in
+            cases(for: index == 0 ? portable : [Architecture(9, 0)], ["LDG", "STG"], format.0) {
+                try Quantize(format.1, tiling: index == 1 ? .tiles128x4 : .linear, columnCount: 5120)
+                    .program(from: .embedded, for: $0)
+            }
+        }
+    }()
 
     /// The layers of Scout, gpt-oss-120b and Qwen3-30B-A3B, and a BF16 matrix.
     private static let streaming: [KernelCase] = {
