@@ -67,6 +67,13 @@ DEVICE u64 evict_first_policy() {
     return policy;
 }
 
+/// An L2 policy for bytes that are read many times.
+DEVICE u64 evict_last_policy() {
+    u64 policy;
+    asm volatile("createpolicy.fractional.L2::evict_last.b64 %0, 1.0;" : "=l"(policy));
+    return policy;
+}
+
 /// Copies `bytes`, a multiple of 16, between addresses that are multiples of 16; counts them off `barrier`.
 DEVICE void bulk_copy(void* shared, const void* global, u32 bytes, u64* barrier, u64 policy) {
     asm volatile(
@@ -75,6 +82,24 @@ DEVICE void bulk_copy(void* shared, const void* global, u32 bytes, u64* barrier,
         "l"(global), "r"(bytes), "r"(shared_address(barrier)), "l"(policy)
         : "memory");
 }
+
+/// Copies `bytes`, a multiple of 16, from shared to global memory, as part of this thread's current group of copies.
+DEVICE void bulk_store(void* global, const void* shared, u32 bytes) {
+    asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(global), "r"(shared_address(shared)),
+                 "r"(bytes)
+                 : "memory");
+}
+
+DEVICE void bulk_store_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
+
+/// Waits until this thread's bulk stores have read shared memory.
+DEVICE void bulk_store_wait_read() { asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory"); }
+
+/// Waits until this thread's bulk stores are in global memory.
+DEVICE void bulk_store_wait() { asm volatile("cp.async.bulk.wait_group 0;" ::: "memory"); }
+
+/// Orders ordinary accesses to memory and those of the copy engine and the matrix units.
+DEVICE void fence_async() { asm volatile("fence.proxy.async;" ::: "memory"); }
 
 // --- Clusters ---
 
