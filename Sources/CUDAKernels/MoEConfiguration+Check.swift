@@ -5,7 +5,8 @@ extension MoEConfiguration {
     /// The routing, with the lists of row blocks that the expert kernels read.
     func route() throws(CUDAError) -> Route {
         try Route(
-            routing, logits: logits, expertCount: expertCount, topK: topK, blockRowCounts: [MoEStream.largestRowCount])
+            routing, logits: logits, expertCount: expertCount, topK: topK,
+            blockRowCounts: RoutingArgument.blockRowCounts)
     }
 
     /// Refuses sizes that no kernel has, and those that nothing could hold.

@@ -29,6 +29,8 @@ public struct MoEConfiguration: Sendable, Equatable {
     public var hasSharedExpert = false
     /// The most tokens of a launch.
     public var maximumTokenCount: Int
+    /// Which kernels compute the experts.
+    public var backend = MoEBackend.auto
 
     /// Describes a layer without biases and shared expert, whose logits are BF16.
     public init(

@@ -13,7 +13,7 @@ extension FakeDriverTests {
 
         // The fake reads no more than the kernels' declarations, which the host appends.
         private static let sources = KernelSources(files: [
-            MoEStream.path: "", RepackWeights.path: "",
+            MoEStream.path: "", RepackWeights.path: "", MoEGemm.path: "", MoEPack.path: "", MoECombine.path: "",
             "any/route.cu": KernelSources.embedded.files["any/route.cu"] ?? "",
             "common/moe.cuh": "", "common/ptx.cuh": "",
         ])
@@ -42,13 +42,15 @@ extension FakeDriverTests {
             let arguments = launch.parameters[0].withUnsafeBytes {
                 $0.loadUnaligned(as: MoEStream.Arguments.self)
             }
-            #expect(arguments.routing.list == rows.list.address)
-            #expect(arguments.routing.rowTokens == rows.tokens.address)
-            #expect(arguments.routing.rowWeights == rows.weights.address)
+            #expect(arguments.routing.list == rows.blockLists[0].address)
+            #expect(arguments.routing.rowTokens == rows.rowTokens.address)
+            #expect(arguments.routing.rowWeights == rows.rowWeights.address)
             #expect(arguments.up.weights == layer.weights.up.address && arguments.up.inputs == input.address)
             #expect(arguments.up.inputPitch == 128)
             #expect(arguments.down.weights == layer.weights.down.address)
-            #expect(arguments.down.inputs == workspace.hidden.address && arguments.hidden == arguments.down.inputs)
+            #expect(
+                arguments.down.inputs == workspace.streamed?.hidden.address && arguments.hidden == arguments.down.inputs
+            )
             #expect(arguments.down.inputPitch == 192)
             #expect(arguments.output == output.address && arguments.residual == output.address)
             #expect(arguments.upScales == layer.weights.upScales.address)
@@ -120,10 +122,11 @@ extension FakeDriverTests {
             var larger = layer.configuration
             larger.maximumTokenCount = 17
             let foreign = try MoEWorkspace(larger, on: stream)
-            let broad = try ExpertRows(HostExpertRows([[.init(expert: 0, weight: 1)]], blockRowCount: 40), on: stream)
+            let broad = try RoutedRows(
+                HostRoutedRows([[.init(expert: 0, weight: 1)]], topK: 1, blockRowCounts: [32]), on: stream)
             func refused(
-                _ words: String, tokenCount: Int = 1, input: DeviceBuffer<UInt16>? = nil, rows: ExpertRows? = nil,
-                workspace: MoEWorkspace? = nil, default values: (DeviceBuffer<UInt16>, ExpertRows, MoEWorkspace)
+                _ words: String, tokenCount: Int = 1, input: DeviceBuffer<UInt16>? = nil, rows: RoutedRows? = nil,
+                workspace: MoEWorkspace? = nil, default values: (DeviceBuffer<UInt16>, RoutedRows, MoEWorkspace)
             ) {
                 let error = #expect(throws: CUDAError.self) {
                     try layer.enqueue(
@@ -139,32 +142,97 @@ extension FakeDriverTests {
             refused("input of 64 elements", input: try input.part(0..<64), default: usual)
             refused("multiple of 16", input: try input.part(1..<input.count), default: usual)
             refused("workspace of another configuration", workspace: foreign, default: usual)
-            refused("up to 40 rows, expected at most 32", rows: broad, default: usual)
+            refused("1 lists of row blocks, expected 2", rows: broad, default: usual)
             #expect(try fake.launches().allSatisfy { $0.kernel == "repack" })
         }
 
-        @Test("the choice of kernels is told for all numbers of tokens")
-        func resolution() throws {
-            var configuration = MoEConfiguration.llama4
-            configuration.maximumTokenCount = 20
+        @Test("with many tokens an expert rows are packed, multiplied and combined")
+        func grouped() throws {
+            var configuration = MoEConfiguration.gptOSS
+            configuration.maximumTokenCount = 150
             let layer = try layer(configuration)
-            #expect(layer.resolution.choices.map(\.tokenCounts) == [1...1, 2...2, 3...4, 5...8, 9...16, 17...20])
-            #expect(layer.resolution.choices.allSatisfy { $0.backend == .latency })
-            #expect("\(layer.resolution)".contains("9 to 16 tokens: latency, stream"))
+            #expect(layer.resolution.backend(tokenCount: 32) == .latency)
+            #expect(layer.resolution.backend(tokenCount: 33) == .throughput)
+            let workspace = try MoEWorkspace(configuration, on: stream)
+            let (input, output) = (try activations(layer), try activations(layer))
+            let logits = try DeviceBuffer<UInt16>(loader.context, count: 150 * 4)
+            let before = try fake.launches().count
+            try layer.enqueue(
+                tokenCount: 150, input: input, logits: logits, residual: input, output: output, workspace: workspace,
+                on: stream)
+            let launches = Array(try fake.launches()[before...])
+            #expect(launches.map(\.kernel) == ["route", "pack_rows", "multiply_experts", "combine_rows"])
+            try #require(launches.count == 4)
+            #expect(launches[3].overlapsPrevious && launches[2].grid == [4, 1, 1])
+            // 300 rows of four experts: at most 4 + 300 / 128 blocks, and 296 + 6 * 8 slots.
+            #expect(launches[1].grid[0] == 6)
+            let packing = launches[1].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEPack.Arguments.self) }
+            #expect(packing.inputs == input.address && packing.slotCount == 344 && packing.inputPitch == 128)
+            #expect(packing.routing.list == workspace.rows.blockLists[1].address)
+            let product = launches[2].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEGemm.Arguments.self) }
+            let memory = try #require(workspace.grouped)
+            #expect(product.inputs == packing.packed && product.hidden == memory.hidden.address)
+            #expect(product.output == memory.rows.address && product.residual == 0 && product.slotCount == 344)
+            #expect(product.upBiases == layer.weights.upBiases.address && product.limit == 7)
+            let sum = launches[3].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoECombine.Arguments.self) }
+            #expect(sum.rows == memory.rows.address && sum.tokenRows == workspace.rows.slotRows.address)
+            #expect(sum.residual == input.address && sum.output == output.address && sum.tokenCount == 150)
         }
 
-        @Test("a layer that no kernel computes is refused with the reason")
+        @Test("where every token has one row the product writes the output, on top of the shared expert's")
+        func groupedOneRow() throws {
+            var configuration = MoEConfiguration.llama4
+            configuration.backend = .throughput
+            let layer = try layer(configuration)
+            let workspace = try MoEWorkspace(configuration, on: stream)
+            let (input, output) = (try activations(layer), try activations(layer))
+            let before = try fake.launches().count
+            try layer.enqueue(
+                tokenCount: 2, input: input, rows: rows([[0], [1]], layer), output: output, workspace: workspace,
+                on: stream)
+            let launches = Array(try fake.launches()[before...])
+            #expect(
+                launches.map(\.kernel) == ["pack_rows", "multiply_experts", "pack_rows", "multiply_experts"])
+            let products = [1, 3].map { index in
+                launches[index].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEGemm.Arguments.self) }
+            }
+            #expect(products.map(\.residual) == [0, output.address])
+            #expect(products.map(\.output) == [output.address, output.address])
+            #expect(products.map(\.routing.rowTokens).map { $0 == 0 } == [true, false])
+        }
+
+        @Test("the choice of kernels is told for all numbers of tokens, with the reasons")
+        func resolution() throws {
+            var configuration = MoEConfiguration.llama4
+            configuration.maximumTokenCount = 100
+            let layer = try layer(configuration)
+            let choices = layer.resolution.choices
+            #expect(
+                choices.map(\.tokenCounts) == [1...1, 2...2, 3...4, 5...8, 9...16, 17...32, 33...64, 65...100])
+            #expect(choices.map(\.backend) == [MoEBackend](repeating: .latency, count: 7) + [.throughput])
+            let text = "\(layer.resolution)"
+            #expect(text.contains("9 to 16 tokens: latency, stream"))
+            #expect(text.contains("1 to 64 tokens: not throughput, slower for up to 16 rows an expert"))
+            #expect(text.contains("65 to 100 tokens: not latency, slower from 16 rows an expert on"))
+        }
+
+        @Test("a layer that no kernel computes is refused with the reasons")
         func noKernel() throws {
             var many = MoEConfiguration.llama4
             many.maximumTokenCount = 129
+            many.backend = .latency
+            refused("129 to 129 tokens") { _ = try layer(many) }
             refused("takes at most 128 tokens") { _ = try layer(many) }
-            refused("another backend was asked for") { _ = try layer(.llama4, backend: .throughput) }
+            refused("129 tokens: not throughput, another backend was asked for") { _ = try layer(many) }
             try fake.setDevices(1, 8, 9)
             let old = KernelLoader(try fake.context(), sources: Self.sources, cache: loader.cache)
             let oldStream = try Stream(old.context)
             let weights = try MoEWeights(
                 .llama4, experts: MoEConfiguration.llama4.experts(), loader: old, on: oldStream)
-            refused("needs sm_90 or newer") { _ = try MoELayer(.llama4, weights: weights, loader: old, on: oldStream) }
+            refused("the streaming kernel needs sm_90 or newer") {
+                _ = try MoELayer(.llama4, weights: weights, loader: old, on: oldStream)
+            }
+            refused("the grouped product needs sm_90a") { _ = try MoEWorkspace(.llama4, on: oldStream) }
         }
 
         @Test("sizes that no kernel has are refused by name")
@@ -220,7 +288,10 @@ extension FakeDriverTests {
                 let activations = try activations(layer, context)
                 try layer.enqueue(
                     tokenCount: 1, input: activations,
-                    rows: ExpertRows(HostExpertRows([[.init(expert: 0, weight: 1)]], blockRowCount: 1), on: stream),
+                    rows: RoutedRows(
+                        HostRoutedRows(
+                            [[.init(expert: 0, weight: 1)]], topK: 2, blockRowCounts: MoELayer.blockRowCounts),
+                        on: stream),
                     output: activations, workspace: workspace, on: stream)
                 try stream.synchronize()
             }
@@ -242,10 +313,10 @@ extension FakeDriverTests {
             }
         }
 
-        private func layer(_ configuration: MoEConfiguration, backend: MoEBackend = .auto) throws -> MoELayer {
+        private func layer(_ configuration: MoEConfiguration) throws -> MoELayer {
             let weights = try MoEWeights(
                 configuration, experts: configuration.experts(), loader: loader, on: stream)
-            return try MoELayer(configuration, weights: weights, loader: loader, backend: backend, on: stream)
+            return try MoELayer(configuration, weights: weights, loader: loader, on: stream)
         }
 
         private func activations(_ layer: MoELayer, _ context: Context? = nil) throws -> DeviceBuffer<UInt16> {
@@ -254,10 +325,11 @@ extension FakeDriverTests {
                 context ?? loader.context, count: configuration.maximumTokenCount * configuration.rowPitch)
         }
 
-        private func rows(_ experts: [[Int]], _ layer: MoELayer) throws -> ExpertRows {
-            let choices = experts.map { $0.map { HostExpertRows.Choice(expert: $0, weight: 0.5) } }
-            return try ExpertRows(
-                HostExpertRows(choices, blockRowCount: layer.blockRowCount), on: stream)
+        private func rows(_ experts: [[Int]], _ layer: MoELayer) throws -> RoutedRows {
+            let choices = experts.map { $0.map { HostRoutedRows.Choice(expert: $0, weight: 0.5) } }
+            return try RoutedRows(
+                HostRoutedRows(choices, topK: layer.configuration.topK, blockRowCounts: MoELayer.blockRowCounts),
+                on: stream)
         }
 
         private func refused(_ words: String, _ body: () throws -> Void) {

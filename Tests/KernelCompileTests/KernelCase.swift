@@ -24,7 +24,7 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
     }
 
     /// Every kernel, with at least one set of its definitions, for every architecture that it is meant for.
-    static let all = memory + repacking + streaming + routing + quantizing
+    static let all = memory + repacking + streaming + grouping + routing + quantizing
 
     private static let memory = StreamKernel.candidates.flatMap { kernel in
         let isBulk = kernel.path.hasPrefix("sm90/")
@@ -76,13 +76,33 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
         }
     }()
 
-    /// The layers of Scout, gpt-oss-120b and Qwen3-30B-A3B, and a BF16 matrix.
+    // The layers of Scout, gpt-oss-120b and Qwen3-30B-A3B, and a BF16 matrix.
+    private static let scout = ExpertShape(.nvfp4, hiddenSize: 5120, intermediateSize: 8192, activation: .swiglu)
+    private static let gptOSS = ExpertShape(
+        .mxfp4, hiddenSize: 2880, intermediateSize: 2880, activation: .clampedSwiglu(alpha: 1.702, limit: 7))
+    private static let qwen3 = ExpertShape(.nvfp4, hiddenSize: 2048, intermediateSize: 768, activation: .geglu)
+    private static let head = ExpertShape(.bfloat16, rowCount: 202048, columnCount: 5120)
+
+    private static let grouping: [KernelCase] = {
+        let hopper = [Architecture(9, 0)]
+        let products = [
+            ("scout", scout, true), ("gpt-oss", gptOSS, false), ("qwen3", qwen3, false), ("head", head, true),
+        ]
+        .flatMap { name, shape, hasOneRow in
+            cases(for: hopper, ["HGMMA", "UBLKCP"], name) {
+                try MoEGemm(shape: shape, hasOneRow: hasOneRow).program(from: .embedded, for: $0)
+            }
+        }
+        let packing = cases(for: portable, ["LDG", "STG"]) {
+            try MoEPack(slabCount: 80).program(from: .embedded, for: $0)
+        }
+        let combining = cases(for: portable, ["LDG", "STG"]) {
+            try MoECombine(columnCount: 2880, topK: 4).program(from: .embedded, for: $0)
+        }
+        return products + packing + combining
+    }()
+
     private static let streaming: [KernelCase] = {
-        let scout = ExpertShape(.nvfp4, hiddenSize: 5120, intermediateSize: 8192, activation: .swiglu)
-        let gptOSS = ExpertShape(
-            .mxfp4, hiddenSize: 2880, intermediateSize: 2880, activation: .clampedSwiglu(alpha: 1.702, limit: 7))
-        let qwen3 = ExpertShape(.nvfp4, hiddenSize: 2048, intermediateSize: 768, activation: .geglu)
-        let head = ExpertShape(.bfloat16, rowCount: 202048, columnCount: 5120)
         let kernels = [
             ("scout", scout, [1, 8, 32, 128]), ("gpt-oss", gptOSS, [1, 16]), ("qwen3", qwen3, [2]), ("head", head, [1]),
         ].flatMap { name, shape, tokenCounts in tokenCounts.map { (name, shape, $0) } }

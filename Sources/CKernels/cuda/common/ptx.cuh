@@ -101,6 +101,12 @@ DEVICE void bulk_store_wait() { asm volatile("cp.async.bulk.wait_group 0;" ::: "
 /// Orders ordinary accesses to memory and those of the copy engine and the matrix units.
 DEVICE void fence_async() { asm volatile("fence.proxy.async;" ::: "memory"); }
 
+/// Arrives once this thread's 16-byte copies so far are complete; the arrival is one that `barrier` was initialised to
+/// expect.
+DEVICE void barrier_arrive_after_copies(u64* barrier) {
+    asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(shared_address(barrier)) : "memory");
+}
+
 // --- Clusters ---
 
 /// Waits for all threads of the cluster; what they wrote to shared memory is then visible to each other.
@@ -117,12 +123,6 @@ DEVICE u32 load_from_cta(const u32* word, u32 cta) {
         "ld.shared::cluster.u32 %0, [address];\n\t}"
         : "=r"(value) : "r"(shared_address(word)), "r"(cta) : "memory");
     return value;
-}
-
-/// Arrives once this thread's 16-byte copies so far are complete; the arrival is one that `barrier` was initialised to
-/// expect.
-DEVICE void barrier_arrive_after_copies(u64* barrier) {
-    asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(shared_address(barrier)) : "memory");
 }
 
 #endif
