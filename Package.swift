@@ -63,11 +63,17 @@ let package = Package(
             name: "Engine", dependencies: ["Models", "Tokenization", "ChatTemplates"], swiftSettings: swiftSettings),
         // How fast it is, beside what the machine could do.
         .target(
-            name: "Benchmarking", dependencies: ["FP4", "Kernels", "ModelFiles", "Models"],
+            name: "Benchmarking", dependencies: ["CUDA", "CUDAKernels", "FP4", "Kernels", "ModelFiles", "Models"],
+            swiftSettings: swiftSettings),
+        // Does a GPU compute what the CPU computes?
+        .target(
+            name: "SelfTest", dependencies: ["CUDA", "CUDAKernels", "FP4", "Kernels", "Models"],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "nibble",
-            dependencies: ["Benchmarking", "CUDA", "CUDAKernels", "Engine", "Quantization", argumentParser],
+            dependencies: [
+                "Benchmarking", "CUDA", "CUDAKernels", "Engine", "Quantization", "SelfTest", argumentParser,
+            ],
             swiftSettings: swiftSettings),
 
         .target(

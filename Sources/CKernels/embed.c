@@ -49,6 +49,9 @@ static const char sm90_moe_gemm[] = {
 static const char sm90_moe_stream[] = {
 #embed "cuda/sm90/moe_stream.cu"
 };
+static const char sm90_multiply_peak[] = {
+#embed "cuda/sm90/multiply_peak.cu"
+};
 static const char sm90_stream_read_bulk[] = {
 #embed "cuda/sm90/stream_read_bulk.cu"
 };
@@ -70,6 +73,7 @@ static const kernel_source sources[] = {
     {"common/wgmma.cuh", common_wgmma, sizeof common_wgmma},
     {"sm90/moe_gemm.cu", sm90_moe_gemm, sizeof sm90_moe_gemm},
     {"sm90/moe_stream.cu", sm90_moe_stream, sizeof sm90_moe_stream},
+    {"sm90/multiply_peak.cu", sm90_multiply_peak, sizeof sm90_multiply_peak},
     {"sm90/stream_read_bulk.cu", sm90_stream_read_bulk, sizeof sm90_stream_read_bulk},
 };
 

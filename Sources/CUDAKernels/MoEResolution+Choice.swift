@@ -82,8 +82,8 @@ extension MoEResolution {
         return nil
     }
 
-    /// What computes so many tokens.
-    func backend(tokenCount: Int) -> MoEBackend {
+    /// What computes so many tokens, up to the layer's maximum.
+    public func backend(tokenCount: Int) -> MoEBackend {
         choices.first { $0.tokenCounts.contains(tokenCount) }?.backend ?? .throughput
     }
 

@@ -99,7 +99,8 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
         let combining = cases(for: portable, ["LDG", "STG"]) {
             try MoECombine(columnCount: 2880, topK: 4).program(from: .embedded, for: $0)
         }
-        return products + packing + combining
+        let ceiling = cases(for: hopper, ["HGMMA"]) { try ProductCeiling.program(from: .embedded, for: $0) }
+        return products + packing + combining + ceiling
     }()
 
     private static let streaming: [KernelCase] = {
