@@ -58,6 +58,13 @@ DEVICE void barrier_wait(u64* barrier, u32 parity) {
         : "memory");
 }
 
+/// One lane of a warp whose lanes are all here, known to the compiler as such.
+DEVICE bool elect_one() {
+    u32 elected;
+    asm volatile("{.reg .pred p; elect.sync _|p, 0xffffffff; selp.u32 %0, 1, 0, p;}" : "=r"(elected));
+    return elected;
+}
+
 // --- Bulk copies, global to shared ---
 
 /// An L2 policy for bytes that are read once.

@@ -189,34 +189,71 @@ struct MoeGemm {
 
     DEVICE void release_item(u32 index) const { barrier_arrive(&barriers->itemsEmpty[index % kItems]); }
 
-    // --- The thread that copies operands ---
+    // --- The warps that copy operands: one the weights, one the activations ---
+    // All lanes do what one alone could, with values that the compiler knows to be the same in all: addresses of bulk
+    // copies then are computed in uniform registers, which keeps a slab's copies under the time of its products.
 
+    static DEVICE u32 same_in_all(u32 value) { return __shfl_sync(~0u, value, 0); }
+
+    template <bool kWeights>
     DEVICE void copy_operands() const {
+        const bool elected = elect_one();
         Cursor cursor{0, 0};
         for (u32 index = 0;; ++index) {
             const Item& item = await_item(index);
-            const u32 blocks = item.blocks;
+            const u32 blocks = same_in_all(item.blocks);
             if (blocks == 0) return;
-            const bool up = item.up;
-            const u32 slabs = up ? kUpSlabs : kDownSlabs, inputBytes = slot_count(item.rowCount) * PACKED_BYTES;
-            const char* input = (up ? arguments.inputs : arguments.hidden) + (u64)item.slot * PACKED_BYTES;
-            const u64 block = (u64)item.expert * (up ? kUpBlocks : kDownBlocks) + item.weightBlock;
-            const char* weight = (up ? arguments.upWeights : arguments.downWeights) + block * slabs * slab_bytes(kFormat);
-            release_item(index);
-            fence_async();
-            const u64 policy = evict_first_policy(), keep = evict_last_policy();
-            for (u32 slab = 0; slab < slabs; ++slab) {
-                if (slab + kAhead == slabs || (slab == 0 && slabs < kAhead)) barrier_arrive(&barriers->nearEnd);
-                u64* full = &barriers->full[cursor.stage];
-                barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
-                barrier_arrive_expecting(full, inputBytes + blocks * slab_bytes(kFormat));
-                char* stage = memory + cursor.stage * kStageBytes;
-                for (u32 i = 0; i < blocks; ++i)
-                    bulk_copy(stage + kInputBytes + i * slab_bytes(kFormat),
-                              weight + ((u64)i * slabs + slab) * slab_bytes(kFormat), slab_bytes(kFormat), full, policy);
-                bulk_copy(stage, input + (u64)slab * arguments.slots * PACKED_BYTES, inputBytes, full, keep);
-                cursor.advance();
+            const bool up = same_in_all(item.up);
+            const u32 slabs = up ? kUpSlabs : kDownSlabs;
+            const u32 expert = same_in_all(item.expert), weightBlock = same_in_all(item.weightBlock);
+            const u32 slot = same_in_all(item.slot), rowCount = same_in_all(item.rowCount);
+            __syncwarp();
+            if (elected) release_item(index);
+            if (kWeights) {
+                const u64 block = (u64)expert * (up ? kUpBlocks : kDownBlocks) + weightBlock;
+                copy_weights((up ? arguments.upWeights : arguments.downWeights) + block * slabs * slab_bytes(kFormat), blocks,
+                             slabs, cursor, elected);
+            } else {
+                if (!up) fence_async();
+                copy_inputs((up ? arguments.inputs : arguments.hidden) + (u64)slot * PACKED_BYTES,
+                            slot_count(rowCount) * PACKED_BYTES, slabs, cursor, elected);
             }
+        }
+    }
+
+    DEVICE void copy_weights(const char* source, u32 blocks, u32 slabs, Cursor& cursor, bool elected) const {
+        const u64 policy = evict_first_policy();
+        const u32 pitch = slabs * slab_bytes(kFormat);
+#pragma unroll 1
+        for (u32 slab = 0; slab < slabs; ++slab) {
+            barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
+            if (elected) {
+                u64* full = &barriers->full[cursor.stage];
+                char* stage = memory + cursor.stage * kStageBytes + kInputBytes;
+                if (slab + kAhead == slabs || (slab == 0 && slabs < kAhead)) barrier_arrive(&barriers->nearEnd);
+                barrier_arrive_expecting(full, blocks * slab_bytes(kFormat));
+#pragma unroll
+                for (int i = 0; i < kBlocks; ++i)
+                    if (i < blocks)
+                        bulk_copy(stage + i * slab_bytes(kFormat), source + (u64)i * pitch, slab_bytes(kFormat), full, policy);
+            }
+            source += slab_bytes(kFormat);
+            cursor.advance();
+        }
+    }
+
+    DEVICE void copy_inputs(const char* source, u32 bytes, u32 slabs, Cursor& cursor, bool elected) const {
+        const u64 policy = evict_last_policy(), pitch = (u64)arguments.slots * PACKED_BYTES;
+#pragma unroll 1
+        for (u32 slab = 0; slab < slabs; ++slab) {
+            barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
+            if (elected) {
+                u64* full = &barriers->full[cursor.stage];
+                barrier_arrive_expecting(full, bytes);
+                bulk_copy(memory + cursor.stage * kStageBytes, source, bytes, full, policy);
+            }
+            source += pitch;
+            cursor.advance();
         }
     }
 
@@ -444,9 +481,9 @@ struct MoeGemm {
 
     DEVICE void run() {
         if (threadIdx.x == 0) {
-            for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], 1), barrier_init(&barriers->empty[i], kMultipliers);
+            for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], 2), barrier_init(&barriers->empty[i], kMultipliers);
             for (int i = 0; i < kItems; ++i)
-                barrier_init(&barriers->itemsFull[i], 1), barrier_init(&barriers->itemsEmpty[i], kMultipliers + (kUpBlocks > 0 ? 2 : 1));
+                barrier_init(&barriers->itemsFull[i], 1), barrier_init(&barriers->itemsEmpty[i], kMultipliers + (kUpBlocks > 0 ? 3 : 2));
             barrier_init(&barriers->nearEnd, 1);
             barrier_init(&barriers->stagingFull, kMultipliers), barrier_init(&barriers->stagingEmpty, 1);
             fence_barrier_init();
@@ -461,7 +498,9 @@ struct MoeGemm {
             decrease_registers<40>();
             wait_for_previous_kernel();
             if (warp == kMultipliers) {
-                if (lane == 0) copy_operands();
+                copy_operands<true>();
+            } else if (warp == kMultipliers + 3) {
+                copy_operands<false>();
             } else if (warp == kMultipliers + 1) {
                 take_items();
             } else if (warp == kMultipliers + 2) {
