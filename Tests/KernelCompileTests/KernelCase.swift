@@ -115,6 +115,38 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
                 try #require(MoEStream(shape, tokenCount: tokenCount, sharedByteCount: 232448))
                     .program(from: .embedded, for: $0)
             }
+        } + quantizing + routing
+    }()
+
+    /// All formats and layouts, and the widest rows that have a scale each.
+    private static let quantizing: [KernelCase] = {
+        let quantizations = [
+            try? Quantize(.nvfp4(.given, .exact), tiling: .tiles128x4, columnCount: 5120),
+            try? Quantize(.nvfp4(.perTensor, .fast), columnCount: 2880),
+            try? Quantize(.nvfp4(.perRow, .exact), input: .float16, tiling: .tiles8x4, columnCount: 65536),
+            try? Quantize(.mxfp4, columnCount: 2880),
+        ]
+        return quantizations.compactMap { $0 }.flatMap { quantize in
+            cases(for: portable, ["LDG", "STG", "REDUX"]) { try quantize.program(from: .embedded, for: $0) }
+        }
+    }()
+
+    /// The routers of Scout, Qwen3-30B-A3B and DeepSeek-V3, and the most experts.
+    private static let routing: [KernelCase] = {
+        let groups = Route.Method.biasedSigmoid(groupCount: 8, chosenGroupCount: 4, renormalized: true)
+        let routes = [
+            try? Route(.sigmoid, logits: .bfloat16, expertCount: 16, topK: 1, blockRowCounts: [32, 128]),
+            try? Route(.softmaxOfSelected, expertCount: 128, topK: 8, blockRowCounts: [32, 128]),
+            try? Route(groups, expertCount: 256, topK: 8, blockRowCounts: [32]),
+            try? Route(.softmax, expertCount: 512, topK: 16, blockRowCounts: [32]),
+        ]
+        return routes.compactMap { $0 }.flatMap { route in
+            cases(for: portable, ["REDUX", "ATOMS"]) {
+                try route.program(from: .embedded, for: $0, isCluster: false)
+            }
+                + cases(for: withCopyEngine, ["REDUX", "UCGABAR_ARV"]) {
+                    try route.program(from: .embedded, for: $0, isCluster: true)
+                }
         }
     }()
 

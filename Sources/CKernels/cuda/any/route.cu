@@ -9,10 +9,11 @@
 // Data flow   A warp has a token: logits: global -> registers, sorted in each lane, then TOP_K times the largest of the
 //             lanes' first. A CTA has consecutive tokens and marks in bit masks who chose an expert: a row's place among
 //             its expert's rows is a count of bits, so nothing depends on the order in which warps arrive. CTAs tell each
-//             other how many rows of each expert they have: with CLUSTER in shared memory, else in global memory.
+//             other how many rows of each expert they have: with CLUSTER in shared memory, else in global memory. Each
+//             warp then adds up where experts begin, and writes the rows of its tokens and some of the row blocks.
 // Bytes       the logits and 12 a row; bound by latency
 // Launch      ceil(T / tokensPerBlock) CTAs of whole warps, THREADS at most, all resident at once; CLUSTER: one cluster
-//             of up to 8. Dynamic shared memory: 6 bytes for each expert and 32 tokens of a CTA, 6 for each of its rows
+//             of up to 8. Several CTAs have a thread for each expert. Dynamic shared memory: `BlockChoices`
 // Limits      EXPERTS <= 512, TOP_K <= 16, tokensPerBlock <= 1024; groups of lanes' experts, a power of two lanes each
 #include "common/moe.cuh"
 
@@ -101,10 +102,13 @@ struct LaneKeys {
             }
     }
 
-    DEVICE void remove_first() {
+    DEVICE void remove_first(bool isMeant) {
 #pragma unroll
-        for (u32 i = 0; i + 1 < LANE_EXPERTS; ++i) keys[i] = keys[i + 1], places[i] = places[i + 1];
-        keys[LANE_EXPERTS - 1] = 0;
+        for (u32 i = 0; i < LANE_EXPERTS; ++i) {
+            const bool isLast = i + 1 == LANE_EXPERTS;
+            keys[i] = isMeant ? isLast ? 0 : keys[i + !isLast] : keys[i];
+            places[i] = isMeant && !isLast ? places[i + !isLast] : places[i];
+        }
     }
 
     DEVICE void remove_all() {
@@ -134,10 +138,42 @@ struct LaneKeys {
     }
 };
 
-/// One of a token's experts, in the lane with its slot's number.
-struct Choice {
-    u32 expert;
-    float weight;
+/// The choices of a CTA's tokens, in dynamic shared memory.
+struct BlockChoices {
+    u32* masks;      ///< [tokens / 32][EXPERTS], bit t % 32: token t has chosen the expert
+    float* weights;  ///< [tokens, TOP_K]
+    u16* experts;    ///< [tokens, TOP_K]
+    u32 maskCount;
+
+    DEVICE BlockChoices(char* memory, u32 tokens) : maskCount((tokens + 31) / 32 * EXPERTS) {
+        masks = reinterpret_cast<u32*>(memory);
+        weights = reinterpret_cast<float*>(masks + maskCount);
+        experts = reinterpret_cast<u16*>(weights + tokens * TOP_K);
+    }
+
+    DEVICE void clear() const {
+        for (u32 i = threadIdx.x; i < maskCount; i += blockDim.x) masks[i] = 0;
+    }
+
+    DEVICE void mark(u32 token, u32 expert) const {
+        atomicOr(masks + token / 32 * EXPERTS + expert, 1u << token % 32);
+    }
+
+    /// How many tokens have chosen an expert.
+    DEVICE u32 count(u32 expert) const {
+        u32 sum = 0;
+#pragma unroll 1
+        for (u32 i = expert; i < maskCount; i += EXPERTS) sum += __popc(masks[i]);
+        return sum;
+    }
+
+    /// How many tokens before this one have chosen an expert.
+    DEVICE u32 rank(u32 token, u32 expert) const {
+        u32 mask = expert, sum = 0;
+#pragma unroll 1
+        for (; mask < token / 32 * EXPERTS; mask += EXPERTS) sum += __popc(masks[mask]);
+        return sum + __popc(masks[mask] & ((1u << token % 32) - 1));
+    }
 };
 
 struct Router {
@@ -155,8 +191,9 @@ struct Router {
 
     DEVICE const char* row(u32 token) const { return logits + (u64)token * EXPERTS * LOGIT_BYTES; }
 
-    DEVICE Choice choose(const LaneLogits& values, u32 token) const {
-        const u32 lane = threadIdx.x % 32;
+    /// Chooses a token's experts; `token` is its number among all, `place` among this CTA's.
+    DEVICE void choose(const LaneLogits& values, u32 token, u32 place, const BlockChoices& choices) const {
+        const u32 lane = threadIdx.x % 32, lowerLanes = (1u << lane) - 1;
         LaneKeys left;
 #pragma unroll
         for (u32 i = 0; i < LANE_EXPERTS; ++i) {
@@ -166,22 +203,27 @@ struct Router {
         }
         left.sort();
         if (METHOD == BIASED_SIGMOID && GROUPS > 1) left.keep_best_groups();
+        u16* experts = choices.experts + place * TOP_K;
         u32 largest = 0, chosen = 1;
-        Choice choice = {0, 0.0f};
 #pragma unroll
         for (u32 slot = 0; slot < TOP_K; ++slot) {
             const u32 key = __reduce_max_sync(ALL_LANES, left.keys[0]);
-            const u32 owner = __ffs(__ballot_sync(ALL_LANES, left.keys[0] == key)) - 1;
-            const u32 place = LANE_EXPERTS == 1 ? 0 : __shfl_sync(ALL_LANES, left.places[0], owner);
+            const u32 owners = __ballot_sync(ALL_LANES, left.keys[0] == key);
+            const bool isOwner = left.keys[0] == key && (owners & lowerLanes) == 0;
             if (slot == 0) largest = key;
-            if (lane == slot) chosen = key, choice.expert = owner * LANE_EXPERTS + place;
-            if (lane == owner) left.remove_first();
+            if (lane == slot) chosen = key;
+            if (isOwner) experts[slot] = (u16)(lane * LANE_EXPERTS + left.places[0]);
+            left.remove_first(isOwner);
         }
-        choice.weight = factor * weigh(values, token, choice.expert, number_of(chosen), number_of(largest));
-        return choice;
+        __syncwarp();
+        const u32 expert = experts[min(lane, TOP_K - 1)];
+        const float weight = factor * weigh(values, token, expert, number_of(chosen), number_of(largest));
+        if (lane >= TOP_K) return;
+        choices.mark(place, expert);
+        choices.weights[place * TOP_K + lane] = weight;
     }
 
-    /// The weight of the choice in this lane.
+    /// The weight of the expert in the slot with this lane's number.
     DEVICE float weigh(const LaneLogits& values, u32 token, u32 expert, float chosen, float largest) const {
         const u32 lane = threadIdx.x % 32;
         if (METHOD == SIGMOID) return sigmoid(chosen);
@@ -213,102 +255,68 @@ struct RouteState {
     u32 left;
 };
 
-/// How many rows each expert has: of this CTA's tokens, of all, and of the CTAs' before this one.
+/// How many rows each expert has: of all CTAs' tokens, and of those of the CTAs before this one. Unused by a single CTA.
 struct RowCounts {
-    u32 own[EXPERTS], total[EXPERTS], before[EXPERTS];
-};
-
-/// The masks and choices of a CTA's tokens, in dynamic shared memory.
-struct BlockChoices {
-    u32* masks;      ///< [tokens / 32][EXPERTS], bit t % 32: token t has chosen the expert
-    float* weights;  ///< [tokens, TOP_K]
-    u16* earlier;    ///< [tokens / 32][EXPERTS], bits in the masks before
-    u16* experts;    ///< [tokens, TOP_K]
-    u32 maskCount;
-
-    DEVICE BlockChoices(char* memory, u32 tokens) : maskCount((tokens + 31) / 32 * EXPERTS) {
-        masks = reinterpret_cast<u32*>(memory);
-        weights = reinterpret_cast<float*>(masks + maskCount);
-        earlier = reinterpret_cast<u16*>(weights + tokens * TOP_K);
-        experts = earlier + maskCount;
-    }
-
-    DEVICE void clear() const {
-        for (u32 i = threadIdx.x; i < maskCount; i += blockDim.x) masks[i] = 0;
-    }
-
-    DEVICE void add(u32 token, u32 slot, Choice choice) const {
-        atomicOr(masks + token / 32 * EXPERTS + choice.expert, 1u << token % 32);
-        experts[token * TOP_K + slot] = (u16)choice.expert;
-        weights[token * TOP_K + slot] = choice.weight;
-    }
-
-    /// Counts an expert's rows, and those before each mask.
-    DEVICE u32 count(u32 expert) const {
-        u32 sum = 0;
-        for (u32 i = expert; i < maskCount; i += EXPERTS) {
-            earlier[i] = (u16)sum;
-            sum += __popc(masks[i]);
-        }
-        return sum;
-    }
-
-    /// How many tokens of this CTA before this one have chosen the expert.
-    DEVICE u32 rank(u32 token, u32 expert) const {
-        const u32 mask = token / 32 * EXPERTS + expert;
-        return earlier[mask] + __popc(masks[mask] & ((1u << token % 32) - 1));
-    }
+    u32 total[EXPERTS], before[EXPERTS];
 };
 
 #if CLUSTER
 
 /// Adds up the counts of the cluster's CTAs.
-DEVICE void exchange(RowCounts& counts, RouteState*, u16*) {
-    cluster_barrier();
+DEVICE void exchange(const BlockChoices& choices, RowCounts& counts, RouteState*, u16*) {
+    cluster_arrive();
+    cluster_wait();
     for (u32 expert = threadIdx.x; expert < EXPERTS; expert += blockDim.x) {
         u32 total = 0, before = 0;
+#pragma unroll 1
+        for (u32 i = expert; i < choices.maskCount; i += EXPERTS)
 #pragma unroll
-        for (u32 cta = 0; cta < 8; ++cta) {
-            const u32 count = cta < gridDim.x ? load_from_cta(counts.own + expert, cta) : 0;
-            total += count;
-            before += cta < blockIdx.x ? count : 0;
-        }
+            for (u32 cta = 0; cta < 8; ++cta) {
+                const u32 count = cta < gridDim.x ? __popc(load_from_cta(choices.masks + i, cta)) : 0;
+                total += count;
+                before += cta < blockIdx.x ? count : 0;
+            }
         counts.total[expert] = total;
         counts.before[expert] = before;
     }
+    cluster_arrive();
+    __syncthreads();
 }
 
-/// No CTA may end while another reads its counts.
-DEVICE void leave(RouteState*) { cluster_barrier(); }
+/// No CTA may end while another reads its masks.
+DEVICE void leave(RouteState*) { cluster_wait(); }
 
 #else
 
 /// Adds up the counts of all CTAs, which pass through memory: `shared` is [CTAs, EXPERTS].
-DEVICE void exchange(RowCounts& counts, RouteState* state, u16* shared) {
-    for (u32 expert = threadIdx.x; expert < EXPERTS; expert += blockDim.x) {
-        counts.total[expert] = gridDim.x == 1 ? counts.own[expert] : 0;
-        counts.before[expert] = 0;
-        if (gridDim.x > 1) shared[blockIdx.x * EXPERTS + expert] = (u16)counts.own[expert];
-    }
+DEVICE void exchange(const BlockChoices& choices, RowCounts& counts, RouteState* state, u16* shared) {
+    __syncthreads();
     if (gridDim.x == 1) return;
+    for (u32 expert = threadIdx.x; expert < EXPERTS; expert += blockDim.x) {
+        shared[blockIdx.x * EXPERTS + expert] = (u16)choices.count(expert);
+        counts.total[expert] = counts.before[expert] = 0;
+    }
     __syncthreads();
     if (threadIdx.x == 0) {
         add_release(&state->arrived, 1);
         while (load_acquire(&state->arrived) < gridDim.x) {}
     }
     __syncthreads();
-    // A thread adds up some CTAs' counts of one expert; the host makes sure that there is a thread for each expert.
-    const u32 expert = threadIdx.x % EXPERTS, first = threadIdx.x / EXPERTS, step = blockDim.x / EXPERTS;
-    if (first >= step) return;
+    launch_next_kernel();
+    // A thread adds up some CTAs' counts of one expert.
+    const u32 expert = threadIdx.x % EXPERTS, step = blockDim.x / EXPERTS;
     u32 total = 0, before = 0;
+    if (threadIdx.x < step * EXPERTS) {
 #pragma unroll 8
-    for (u32 cta = first; cta < gridDim.x; cta += step) {
-        const u32 count = __ldcg(shared + cta * EXPERTS + expert);
-        total += count;
-        before += cta < blockIdx.x ? count : 0;
+        for (u32 cta = threadIdx.x / EXPERTS; cta < gridDim.x; cta += step) {
+            const u32 count = __ldcg(shared + cta * EXPERTS + expert);
+            total += count;
+            before += cta < blockIdx.x ? count : 0;
+        }
+        atomicAdd(counts.total + expert, total);
+        atomicAdd(counts.before + expert, before);
     }
-    atomicAdd(counts.total + expert, total);
-    atomicAdd(counts.before + expert, before);
+    __syncthreads();
 }
 
 /// The last CTA that needs no count any more makes the state ready for the next launch.
@@ -318,6 +326,41 @@ DEVICE void leave(RouteState* state) {
 
 #endif
 
+/// Where the rows, or the blocks of `limit` rows, of a lane's experts begin.
+template <u32 limit>
+struct LaneStarts {
+    u32 starts[LANE_EXPERTS], sum;
+
+    DEVICE LaneStarts(const u32 (&rows)[LANE_EXPERTS]) {
+        u32 own = 0;
+#pragma unroll
+        for (u32 i = 0; i < LANE_EXPERTS; ++i) {
+            starts[i] = own;
+            own += (rows[i] + limit - 1) / limit;
+        }
+        u32 end = own;
+#pragma unroll
+        for (u32 distance = 1; distance < 32; distance *= 2) {
+            const u32 other = __shfl_up_sync(ALL_LANES, end, distance);
+            if (threadIdx.x % 32 >= distance) end += other;
+        }
+#pragma unroll
+        for (u32 i = 0; i < LANE_EXPERTS; ++i) starts[i] += end - own;
+        sum = __shfl_sync(ALL_LANES, end, 31);
+    }
+
+    /// That of an expert of any lane.
+    DEVICE u32 operator[](u32 expert) const {
+        u32 start = 0;
+#pragma unroll
+        for (u32 i = 0; i < LANE_EXPERTS; ++i) {
+            const u32 candidate = __shfl_sync(ALL_LANES, starts[i], expert / LANE_EXPERTS);
+            start = expert % LANE_EXPERTS == i ? candidate : start;
+        }
+        return start;
+    }
+};
+
 // --- Outputs ---
 
 struct RowOutputs {
@@ -326,70 +369,46 @@ struct RowOutputs {
     u32* ofSlots;    ///< [T, TOP_K]
 };
 
-/// Where each expert's rows and row blocks begin.
-struct Starts {
-    u32 rows[EXPERTS + 1];
-    u32 blocks[2][EXPERTS + 1];  ///< of each list
-
-    /// By three warps.
-    DEVICE void compute(const RowCounts& counts) {
-        const u32 warp = threadIdx.x / 32;
-        if (warp == 0) accumulate<1>(counts, rows);
-        if (warp == 1) accumulate<LIST_ROWS>(counts, blocks[0]);
-        if (warp == 2 && SECOND_LIST_ROWS > 0) accumulate<SECOND_LIST_ROWS + (SECOND_LIST_ROWS == 0)>(counts, blocks[1]);
-    }
-
-    /// Adds up how many times `limit` rows each expert has.
-    template <u32 limit>
-    static DEVICE void accumulate(const RowCounts& counts, u32* starts) {
-        const u32 lane = threadIdx.x % 32;
-        u32 sizes[LANE_EXPERTS], sum = 0;
-#pragma unroll
-        for (u32 i = 0; i < LANE_EXPERTS; ++i) {
-            const u32 expert = lane * LANE_EXPERTS + i;
-            sizes[i] = expert < EXPERTS ? (counts.total[expert] + limit - 1) / limit : 0;
-            sum += sizes[i];
-        }
-        u32 end = sum;
-#pragma unroll
-        for (u32 distance = 1; distance < 32; distance *= 2) {
-            const u32 other = __shfl_up_sync(ALL_LANES, end, distance);
-            if (lane >= distance) end += other;
-        }
-        u32 start = end - sum;
-#pragma unroll
-        for (u32 i = 0; i < LANE_EXPERTS; ++i) {
-            const u32 expert = lane * LANE_EXPERTS + i;
-            if (expert < EXPERTS) starts[expert] = start;
-            start += sizes[i];
-        }
-        if (lane == 31) starts[EXPERTS] = end;
-    }
-};
-
-DEVICE void store_rows(const BlockChoices& choices, const RowCounts& counts, const Starts& starts, u32 firstToken,
+/// By a warp, the rows of its tokens; `place` is a token's number among this CTA's.
+DEVICE void store_rows(const BlockChoices& choices, const RowCounts& counts, const LaneStarts<1>& starts, u32 firstToken,
                        u32 tokenCount, const RowOutputs& rows) {
-    for (u32 i = threadIdx.x; i < tokenCount * TOP_K; i += blockDim.x) {
-        const u32 token = i / TOP_K, expert = choices.experts[i];
-        const u32 row = starts.rows[expert] + counts.before[expert] + choices.rank(token, expert);
-        rows.tokens[row] = firstToken + token;
-        rows.weights[row] = choices.weights[i];
-        rows.ofSlots[(u64)firstToken * TOP_K + i] = row;
+    const u32 lane = threadIdx.x % 32;
+#pragma unroll 1
+    for (u32 place = threadIdx.x / 32; place < tokenCount; place += blockDim.x / 32) {
+        const u32 slot = place * TOP_K + min(lane, TOP_K - 1), expert = choices.experts[slot];
+        u32 row = starts[expert] + choices.rank(place, expert);
+        if (gridDim.x > 1) row += counts.before[expert];
+        if (lane >= TOP_K) continue;
+        rows.tokens[row] = firstToken + place;
+        rows.weights[row] = choices.weights[slot];
+        rows.ofSlots[(u64)firstToken * TOP_K + slot] = row;
     }
 }
 
-/// A warp an expert, of all CTAs'.
+/// By a warp, of each expert the blocks `first`, `first + step`, ...
 template <u32 limit>
-DEVICE void store_list(const Starts& starts, const u32* firstBlocks, RowBlockList* list) {
-    if (limit == 0) return;
-    const u32 warps = blockDim.x / 32, lane = threadIdx.x % 32;
-    for (u32 expert = threadIdx.x / 32 * gridDim.x + blockIdx.x; expert < EXPERTS; expert += warps * gridDim.x) {
-        const u32 first = starts.rows[expert], end = starts.rows[expert + 1];
-        uint4* blocks = reinterpret_cast<uint4*>(list->blocks + firstBlocks[expert]);
-        for (u32 row = first + lane * limit; row < end; row += 32 * limit, blocks += 32)
-            blocks[lane] = make_uint4(expert, row, min(limit, end - row), 0);
+DEVICE void store_list(const u32 (&rows)[LANE_EXPERTS], const LaneStarts<1>& starts, u32 first, u32 step, u32 tokens,
+                       RowBlockList* list) {
+    // An expert has at most a row of each token.
+    if (first > tokens / limit) return;
+    const LaneStarts<limit> blocks(rows);
+#pragma unroll
+    for (u32 i = 0; i < LANE_EXPERTS; ++i)
+#pragma unroll 1
+        for (u32 block = first; block * limit < rows[i]; block += step)
+            *reinterpret_cast<uint4*>(list->blocks + blocks.starts[i] + block) =
+                make_uint4(threadIdx.x % 32 * LANE_EXPERTS + i, starts.starts[i] + block * limit,
+                           min(limit, rows[i] - block * limit), 0);
+    if (first == 0 && threadIdx.x % 32 == 0) list->count = blocks.sum;
+}
+
+DEVICE void store_offsets(const LaneStarts<1>& starts, u32* offsets) {
+#pragma unroll
+    for (u32 i = 0; i < LANE_EXPERTS; ++i) {
+        const u32 expert = threadIdx.x % 32 * LANE_EXPERTS + i;
+        if (expert < EXPERTS) offsets[expert] = starts.starts[i];
     }
-    if (blockIdx.x == 0 && threadIdx.x == 0) list->count = firstBlocks[EXPERTS];
+    if (threadIdx.x % 32 == 0) offsets[EXPERTS] = starts.sum;
 }
 
 /// biases [EXPERTS], BIASED_SIGMOID only; factor: multiplies all weights; counts [CTAs, EXPERTS], unused with CLUSTER and by
@@ -400,33 +419,36 @@ route(const char* logits, const float* biases, float factor, u32 tokens, u32 tok
       u16* counts) {
     extern __shared__ __align__(16) char memory[];
     __shared__ RowCounts rowCounts;
-    __shared__ Starts starts;
     const BlockChoices choices(memory, tokensPerBlock);
     const u32 firstToken = min(blockIdx.x * tokensPerBlock, tokens), tokenCount = min(tokensPerBlock, tokens - firstToken);
     const u32 warp = threadIdx.x / 32, warps = blockDim.x / 32, lane = threadIdx.x % 32;
-    launch_next_kernel();
+    // Many CTAs share the SMs evenly only if the next kernel's do not come in between.
+    if (CLUSTER || gridDim.x == 1) launch_next_kernel();
     const Router router(logits, biases, factor);
     choices.clear();
     wait_for_previous_kernel();
     LaneLogits next;
     if (warp < tokenCount) next.load(router.row(firstToken + warp));
     __syncthreads();
-    for (u32 token = warp; token < tokenCount; token += warps) {
+    for (u32 place = warp; place < tokenCount; place += warps) {
         const LaneLogits values = next;
-        if (token + warps < tokenCount) next.load(router.row(firstToken + token + warps));
-        const Choice choice = router.choose(values, firstToken + token);
-        if (lane < TOP_K) choices.add(token, lane, choice);
+        if (place + warps < tokenCount) next.load(router.row(firstToken + place + warps));
+        router.choose(values, firstToken + place, place, choices);
     }
-    __syncthreads();
-    for (u32 expert = threadIdx.x; expert < EXPERTS; expert += blockDim.x) rowCounts.own[expert] = choices.count(expert);
-    exchange(rowCounts, state, counts);
-    __syncthreads();
-    starts.compute(rowCounts);
-    __syncthreads();
+    exchange(choices, rowCounts, state, counts);
+    u32 rows[LANE_EXPERTS];
+#pragma unroll
+    for (u32 i = 0; i < LANE_EXPERTS; ++i) {
+        const u32 expert = lane * LANE_EXPERTS + i;
+        rows[i] = expert >= EXPERTS ? 0 : gridDim.x == 1 ? choices.count(expert) : rowCounts.total[expert];
+    }
+    const LaneStarts<1> starts(rows);
     store_rows(choices, rowCounts, starts, firstToken, tokenCount, {rowTokens, rowWeights, slotRows});
-    store_list<LIST_ROWS>(starts, starts.blocks[0], list);
-    store_list<SECOND_LIST_ROWS>(starts, starts.blocks[1], secondList);
-    if (blockIdx.x == 0)
-        for (u32 i = threadIdx.x; i <= EXPERTS; i += blockDim.x) offsets[i] = starts.rows[i];
+    // The first warps of all CTAs write one list, the last ones the other.
+    const u32 first = warp * gridDim.x + blockIdx.x, last = (warps - 1 - warp) * gridDim.x + blockIdx.x;
+    store_list<LIST_ROWS>(rows, starts, first, warps * gridDim.x, tokens, list);
+    if (SECOND_LIST_ROWS > 0)
+        store_list<SECOND_LIST_ROWS + (SECOND_LIST_ROWS == 0)>(rows, starts, last, warps * gridDim.x, tokens, secondList);
+    if (warp == warps / 2 && blockIdx.x == gridDim.x - 1) store_offsets(starts, offsets);
     leave(state);
 }

@@ -116,10 +116,10 @@ DEVICE void barrier_arrive_after_copies(u64* barrier) {
 
 // --- Clusters ---
 
-/// Waits for all threads of the cluster; what they wrote to shared memory is then visible to each other.
-DEVICE void cluster_barrier() {
-    asm volatile("barrier.cluster.arrive.release.aligned;\n\tbarrier.cluster.wait.acquire.aligned;" ::: "memory");
-}
+/// All threads of the cluster arrive and wait in turns; what they wrote to shared memory before they arrived is visible to
+/// those that have waited.
+DEVICE void cluster_arrive() { asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory"); }
+DEVICE void cluster_wait() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
 
 /// Reads a word of another CTA's shared memory, which lies there as `word` does here.
 DEVICE u32 load_from_cta(const u32* word, u32 cta) {
