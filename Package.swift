@@ -23,6 +23,7 @@ let package = Package(
         .library(name: "FP4", targets: ["FP4"]),
         .library(name: "NibbleKernels", targets: ["Kernels"]),
         .library(name: "NibbleModelFiles", targets: ["ModelFiles", "Models", "Tokenization", "ChatTemplates"]),
+        .library(name: "NibbleCUDA", targets: ["CUDA", "CUDAKernels"]),
         .library(name: "Nibble", targets: ["Engine"]),
         .executable(name: "nibble", targets: ["nibble"]),
         // The tests open it in place of the driver and the run-time compiler.

@@ -9,8 +9,10 @@ internal import CUDAKernels
 /// Routing in float64, written for clarity.
 enum RouteOracle {
     /// The experts of one token in the order in which they are chosen, and their weights.
+    ///
+    /// - Parameter gap: becomes smaller if the choice hangs on a smaller difference of rounded numbers.
     static func choices(
-        _ method: Route.Method, topK: Int, logits: ArraySlice<Float>, biases: [Float]
+        _ method: Route.Method, topK: Int, logits: ArraySlice<Float>, biases: [Float], gap: inout Double
     ) -> [(expert: Int, weight: Double)] {
         let logits = logits.map { Double($0) }
         func exponentials(_ experts: [Int]) -> [Double] { experts.map { exp(logits[$0]) } }
@@ -27,19 +29,26 @@ enum RouteOracle {
             return largest(logits, topK).map { ($0, sigmoid(logits[$0])) }
         case .biasedSigmoid(let groupCount, let chosenGroupCount, let renormalized):
             let scores = logits.map(sigmoid)
-            // In the kernel's precision: sums that differ less than that are equal.
-            var biased = zip(scores, biases).map { Double(Float($0) + $1) }
+            var biased = zip(scores, biases).map { $0 + Double($1) }
             let size = logits.count / groupCount
             let groups = (0..<groupCount).map { group in
                 largest(Array(biased[group * size..<(group + 1) * size]), 2)
                     .reduce(0) { $0 + biased[group * size + $1] }
             }
             let kept = Set(largest(groups, chosenGroupCount))
+            gap = min(gap, smallestGap(groups, chosenGroupCount))
             for expert in biased.indices where !kept.contains(expert / size) { biased[expert] = -.infinity }
             let chosen = largest(biased, topK)
+            gap = min(gap, smallestGap(biased, topK))
             let sum = renormalized ? chosen.reduce(0) { $0 + scores[$1] } : 1
             return chosen.map { ($0, scores[$0] / sum) }
         }
+    }
+
+    /// The smallest difference between neighbours in order, among the largest values and the next one.
+    private static func smallestGap(_ values: [Double], _ count: Int) -> Double {
+        let sorted = values.sorted(by: >).prefix(count + 1)
+        return zip(sorted, sorted.dropFirst()).map { $0 - $1 }.min() ?? .infinity
     }
 
     /// The indices of the largest values, by falling value; equal ones by index.

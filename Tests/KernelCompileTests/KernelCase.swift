@@ -44,38 +44,6 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
         }
     }
 
-    private static let routing: [KernelCase] = {
-        let routes: [(String, Route.Method, Route.Logits, Int, Int)] = [
-            ("scout", .sigmoid, .bfloat16, 16, 1), ("qwen3", .softmaxOfSelected, .float32, 128, 8),
-            ("deepseek", .biasedSigmoid(groupCount: 8, chosenGroupCount: 4, renormalized: true), .float32, 256, 8),
-            ("largest", .softmax, .bfloat16, 512, 16),
-        ]
-        return routes.flatMap { name, method, logits, expertCount, topK in
-            [false, true].flatMap { isCluster in
-                cases(
-                    for: name != "qwen3" ? [Architecture(9, 0)] : isCluster ? withCopyEngine : portable,
-                    ["LDG", "STG"], "\(name)\(isCluster ? ", cluster" : "")"
-                ) {
-                    try Route(method, logits: logits, expertCount: expertCount, topK: topK, blockRowCounts: [32, 128])
-                        .program(from: .embedded, for: $0, isCluster: isCluster)
-                }
-            }
-        }
-    }()
-
-    private static let quantizing: [KernelCase] = {
-        let formats: [(String, Quantize.Format)] = [
-            ("given, exact", .nvfp4(.given, .exact)), ("given, fast", .nvfp4(.given, .fast)),
-            ("per row", .nvfp4(.perRow, .exact)), ("per tensor", .nvfp4(.perTensor, .exact)), ("mxfp4", .mxfp4),
-        ]
-        return formats.enumerated().flatMap { index, format in
-            cases(for: index == 0 ? portable : [Architecture(9, 0)], ["LDG", "STG"], format.0) {
-                try Quantize(format.1, tiling: index == 1 ? .tiles128x4 : .linear, columnCount: 5120)
-                    .program(from: .embedded, for: $0)
-            }
-        }
-    }()
-
     // The layers of Scout, gpt-oss-120b and Qwen3-30B-A3B, and a BF16 matrix.
     private static let scout = ExpertShape(.nvfp4, hiddenSize: 5120, intermediateSize: 8192, activation: .swiglu)
     private static let gptOSS = ExpertShape(
@@ -115,7 +83,7 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
                 try #require(MoEStream(shape, tokenCount: tokenCount, sharedByteCount: 232448))
                     .program(from: .embedded, for: $0)
             }
-        } + quantizing + routing
+        }
     }()
 
     /// All formats and layouts, and the widest rows that have a scale each.
@@ -126,8 +94,10 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
             try? Quantize(.nvfp4(.perRow, .exact), input: .float16, tiling: .tiles8x4, columnCount: 65536),
             try? Quantize(.mxfp4, columnCount: 2880),
         ]
-        return quantizations.compactMap { $0 }.flatMap { quantize in
-            cases(for: portable, ["LDG", "STG", "REDUX"]) { try quantize.program(from: .embedded, for: $0) }
+        return quantizations.compactMap { $0 }.enumerated().flatMap { index, quantize in
+            cases(for: index == 0 ? portable : [Architecture(9, 0)], ["LDG", "STG", "REDUX"]) {
+                try quantize.program(from: .embedded, for: $0)
+            }
         }
     }()
 
@@ -140,11 +110,11 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
             try? Route(groups, expertCount: 256, topK: 8, blockRowCounts: [32]),
             try? Route(.softmax, expertCount: 512, topK: 16, blockRowCounts: [32]),
         ]
-        return routes.compactMap { $0 }.flatMap { route in
-            cases(for: portable, ["REDUX", "ATOMS"]) {
+        return routes.compactMap { $0 }.enumerated().flatMap { index, route in
+            cases(for: index == 0 ? portable : [Architecture(9, 0)], ["REDUX", "ATOMS"]) {
                 try route.program(from: .embedded, for: $0, isCluster: false)
             }
-                + cases(for: withCopyEngine, ["REDUX", "UCGABAR_ARV"]) {
+                + cases(for: index == 0 ? withCopyEngine : [Architecture(9, 0)], ["REDUX", "UCGABAR_ARV"]) {
                     try route.program(from: .embedded, for: $0, isCluster: true)
                 }
         }

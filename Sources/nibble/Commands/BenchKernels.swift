@@ -62,11 +62,12 @@ struct BenchKernels: AsyncParsableCommand {
                 backend, shape: try shapeOptions.layerShape(), tokenCounts: tokens.ids, limits: limits, seed: seed)
             try report(backend.deviceName, threadCount: backend.threadCount, limits, benchmark.run)
         case .cuda:
+            let experts = try moeBackend ?? ProcessSettings.moeBackend()
             let loader = try CUDASettings().loader()
             let limits = try CUDAKernelBenchmark.measureLimits(loader)
             let benchmark = try CUDAKernelBenchmark(
                 loader, shape: try shapeOptions.layerShape(), tokenCounts: tokens.ids, limits: limits, seed: seed,
-                backend: try moeBackend ?? ProcessSettings.moeBackend())
+                backend: experts)
             try report(benchmark.deviceName, threadCount: nil, limits, benchmark.run)
         }
     }
