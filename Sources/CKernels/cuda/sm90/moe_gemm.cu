@@ -44,9 +44,9 @@ struct MoeGemmArguments {
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; kUpBlocks 0 leaves the first product out. kUpSlabs, kDownSlabs: slabs of
 /// 64 columns. kOneRow: every token has exactly one row.
 template <int kFormat, int kUpBlocks, int kUpSlabs, int kDownBlocks, int kDownSlabs, int kOutputs, int kActivation,
-          bool kOneRow, int kStages>
+          bool kOneRow, int kRows, int kStages_ = 0>
 struct MoeGemm {
-    static constexpr int kRows = 128;   ///< token rows of a block at most
+    static_assert(kRows == 32 || kRows == 64 || kRows == 128, "token rows of a block at most");
     static constexpr int kBlocks = 4;   ///< blocks of weight rows of an item
     static constexpr int kMultipliers = 8;
     static constexpr int kThreads = 32 * (kMultipliers + 4);
@@ -70,6 +70,14 @@ struct MoeGemm {
         u32 targets[kRows];  ///< rows of the output
     };
 
+    static constexpr int kSumRows = 16, kSumPitch = 20;  ///< of sums in shared memory; stores and loads meet all banks
+    static constexpr int kScratchBytes = kMultipliers * kSumRows * kSumPitch * 4;
+
+    /// As many stages as there is room for: weights come from memory, which takes long and needs many bytes on their way.
+    static constexpr int kOtherBytes = 2 * kStagingBytes + kScratchBytes + kItems * (int)sizeof(Item) + 512;
+    static constexpr int kStages = kStages_ > 0 ? kStages_ : (232448 - kOtherBytes) / kStageBytes;
+    static constexpr int kSharedBytes = kOtherBytes + kStages * kStageBytes;
+
     struct Barriers {
         u64 full[kStages], empty[kStages];
         u64 itemsFull[kItems], itemsEmpty[kItems];
@@ -77,12 +85,8 @@ struct MoeGemm {
         u64 stagingFull, stagingEmpty;
     };
 
-    static constexpr int kSumRows = 32, kSumPitch = 20;  ///< of sums in shared memory; stores and loads meet all banks
-    static constexpr int kScratchBytes = kMultipliers * kSumRows * kSumPitch * 4;
 
-    static constexpr int kSharedBytes = kStages * kStageBytes + 2 * kStagingBytes + kScratchBytes +
-                                        kItems * (int)sizeof(Item) + (int)sizeof(Barriers);
-    static_assert(kSharedBytes <= 232448, "too many stages");
+    static_assert(sizeof(Barriers) <= 512 && kSharedBytes <= 232448, "shared memory");
 
     struct Cursor {
         u32 stage, parity;
@@ -358,12 +362,13 @@ struct MoeGemm {
     DEVICE void process(const Item& item, Cursor& cursor, u32& staged) const {
         if (kPerGroup == 2) {
             if (item.rowCount <= 16) return process<16, kPerGroup>(item, cursor, staged);
-            if (item.rowCount <= 32) return process<32, kPerGroup>(item, cursor, staged);
-            if (item.rowCount <= 48) return process<48, kPerGroup>(item, cursor, staged);
-            if (item.rowCount <= 64) return process<64, kPerGroup>(item, cursor, staged);
-            if (item.rowCount <= 96) return process<96, kPerGroup>(item, cursor, staged);
+            if (kRows > 32 && item.rowCount <= 32) return process<32, kPerGroup>(item, cursor, staged);
+            if (kRows > 32 && item.rowCount <= 48) return process<48, kPerGroup>(item, cursor, staged);
+            if (kRows > 64 && item.rowCount <= 64) return process<64, kPerGroup>(item, cursor, staged);
+            if (kRows > 64 && item.rowCount <= 80) return process<80, kPerGroup>(item, cursor, staged);
+            if (kRows > 64 && item.rowCount <= 96) return process<96, kPerGroup>(item, cursor, staged);
         }
-        process<128, kPerGroup>(item, cursor, staged);
+        process<kRows, kPerGroup>(item, cursor, staged);
     }
 
     DEVICE void multiply() const {
@@ -383,7 +388,7 @@ struct MoeGemm {
     template <int kPerGroup>
     DEVICE u32 block_of(int m) const { return group() * kPerGroup + m; }
 
-    // --- Epilogues: sums pass through shared memory, where a loop can index them, 32 token rows of a warp at a time ---
+    // --- Epilogues: sums pass through shared memory, where a loop can index them, 16 token rows of a warp at a time ---
 
     DEVICE float* scratch() const {
         return reinterpret_cast<float*>(staging + 2 * kStagingBytes) + warp * (kSumRows * kSumPitch);
@@ -444,7 +449,7 @@ struct MoeGemm {
                 *reinterpret_cast<u32*>(words + ((piece + 1) ^ row % 8) * 16) = high;
             });
         }
-        fence_async();
+        fence_async_shared();
         __syncwarp();
         if (lane == 0) barrier_arrive(&barriers->stagingFull);
     }
