@@ -8,15 +8,20 @@
 // Data flow   weights: global → shared (bulk copies) → registers → BF16 fragments, the A operand of wgmma; activations,
 //             packed by any/moe_pack.cu: global → shared (bulk copies), the B operand; FP32 sums in registers. The first
 //             product's epilogue makes `hidden` in the same packed layout, shared → global by bulk copies.
-// Work        an item is 4 blocks of 64 weight rows x one block of up to 128 token rows, all slabs; two warpgroups take
-//             two of the four each, with the smallest multiple of 16 token columns. Items of both products are one queue,
+// Work        an item is 4 blocks of 64 weight rows x one block of up to kRows token rows, all slabs; two warpgroups take
+//             two of the four each, with as many token columns as the block needs
+//             (16, 32, 48, 64, 80, 96 or 128). Items of both products are one queue,
 //             ordered by expert, weight rows, token rows: an expert's weights come from memory once. CTAs take numbers
 //             from the queue; an item of the second product waits for its token rows' `hidden`, which are ahead in the
 //             queue. A sum has one order whoever computes it, so results repeat bit for bit.
-// Bytes       0.5625 (NVFP4) or 0.53125 (MXFP4) a weight of the experts hit and 128-row block of tokens; the activations
-//             of a block once every 256 weight rows, from L2.
-// Limits      up to 128 rows a block; kOutputs a multiple of 8; biases have zeros beyond the matrix's rows.
-// Launch      MoeGemm::kThreads threads, MoeGemm::kSharedBytes of dynamic shared memory, as many CTAs as SMs (fewer work).
+// Bytes       0.5625 (NVFP4) or 0.53125 (MXFP4) a weight of the experts hit, from memory once, from L2 once for every block
+//             of token rows; the activations of a block once for every 256 weight rows, from L2. Bound by memory up to
+//             some 32 rows an expert, by the matrix units from some 128 on.
+// Limits      kOutputs a multiple of 8; biases have zeros beyond the matrix's rows. BF16 weights are correct, but the compiler
+//             waits for every product before it goes on.
+// Launch      any/moe_pack.cu, then this with MoeGemm::kThreads threads, MoeGemm::kSharedBytes of dynamic shared memory and
+//             as many CTAs as SMs (or fewer), then any/moe_combine.cu unless kOneRow. Programmatic launch is fine for all.
+//             kRows 64 is 3 to 6% faster than 128 where experts have some 32 rows or fewer, slower above.
 // Source      weight layout and arithmetic: common/tiles.cuh; activations: common/packed.cuh.
 #include "common/activation.cuh"
 #include "common/packed.cuh"
@@ -24,7 +29,7 @@
 #include "common/wgmma.cuh"
 
 struct MoeGemmArguments {
-    Routing routing;          ///< a list of blocks of up to 128 rows
+    Routing routing;          ///< a list of blocks of up to kRows rows
     const char* upWeights;    ///< slabs, gate and up rows in turns of 8; unused if kUpBlocks is 0
     const char* downWeights;  ///< slabs
     const char* inputs;       ///< packed, kUpSlabs; unused if kUpBlocks is 0
@@ -36,17 +41,17 @@ struct MoeGemmArguments {
     const u16* upBiases;      ///< BF16 [E, 2, 64 kDownSlabs], gate then up, or null
     const u16* downBiases;    ///< BF16 [E, kOutputs], or null
     ActivationConstants constants;
-    u32* counters;            ///< [32 + 2 · blocks the list may hold], zero at first and zero after every launch
+    u32* counters;            ///< [32 + 2 · blocks the list may hold], zero at first, and again after every launch
     u32 slots;                ///< of both packed activations, slots_needed(rows, blocks) or more
     u32 weightsRowsOnInput;   ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
 };
 
-/// kUpBlocks, kDownBlocks: blocks of 64 weight rows; kUpBlocks 0 leaves the first product out. kUpSlabs, kDownSlabs: slabs of
-/// 64 columns. kOneRow: every token has exactly one row.
+/// kUpBlocks, kDownBlocks: blocks of 64 weight rows; kUpBlocks 0 leaves the first product out. kUpSlabs, kDownSlabs:
+/// slabs of 64 columns. kOneRow: every token has exactly one row. kRows: token rows of a block at most.
 template <int kFormat, int kUpBlocks, int kUpSlabs, int kDownBlocks, int kDownSlabs, int kOutputs, int kActivation,
-          bool kOneRow, int kStages>
+          bool kOneRow, int kRows, int kStages_ = 0>
 struct MoeGemm {
-    static constexpr int kRows = 128;   ///< token rows of a block at most
+    static_assert(kRows == 32 || kRows == 64 || kRows == 128, "a number of token columns that products exist for");
     static constexpr int kBlocks = 4;   ///< blocks of weight rows of an item
     static constexpr int kMultipliers = 8;
     static constexpr int kThreads = 32 * (kMultipliers + 4);
@@ -70,6 +75,14 @@ struct MoeGemm {
         u32 targets[kRows];  ///< rows of the output
     };
 
+    static constexpr int kSumRows = 16, kSumPitch = 20;  ///< of sums in shared memory; stores and loads meet all banks
+    static constexpr int kScratchBytes = kMultipliers * kSumRows * kSumPitch * 4;
+
+    /// As many stages as there is room for: weights come from memory, which takes long and needs many bytes on their way.
+    static constexpr int kOtherBytes = 2 * kStagingBytes + kScratchBytes + kItems * (int)sizeof(Item) + 512;
+    static constexpr int kStages = kStages_ > 0 ? kStages_ : (232448 - kOtherBytes) / kStageBytes;
+    static constexpr int kSharedBytes = kOtherBytes + kStages * kStageBytes;
+
     struct Barriers {
         u64 full[kStages], empty[kStages];
         u64 itemsFull[kItems], itemsEmpty[kItems];
@@ -77,12 +90,8 @@ struct MoeGemm {
         u64 stagingFull, stagingEmpty;
     };
 
-    static constexpr int kSumRows = 32, kSumPitch = 20;  ///< of sums in shared memory; stores and loads meet all banks
-    static constexpr int kScratchBytes = kMultipliers * kSumRows * kSumPitch * 4;
 
-    static constexpr int kSharedBytes = kStages * kStageBytes + 2 * kStagingBytes + kScratchBytes +
-                                        kItems * (int)sizeof(Item) + (int)sizeof(Barriers);
-    static_assert(kSharedBytes <= 232448, "too many stages");
+    static_assert(sizeof(Barriers) <= 512 && kSharedBytes <= 232448, "shared memory");
 
     struct Cursor {
         u32 stage, parity;
@@ -358,12 +367,13 @@ struct MoeGemm {
     DEVICE void process(const Item& item, Cursor& cursor, u32& staged) const {
         if (kPerGroup == 2) {
             if (item.rowCount <= 16) return process<16, kPerGroup>(item, cursor, staged);
-            if (item.rowCount <= 32) return process<32, kPerGroup>(item, cursor, staged);
-            if (item.rowCount <= 48) return process<48, kPerGroup>(item, cursor, staged);
-            if (item.rowCount <= 64) return process<64, kPerGroup>(item, cursor, staged);
-            if (item.rowCount <= 96) return process<96, kPerGroup>(item, cursor, staged);
+            if (kRows > 32 && item.rowCount <= 32) return process<32, kPerGroup>(item, cursor, staged);
+            if (kRows > 32 && item.rowCount <= 48) return process<48, kPerGroup>(item, cursor, staged);
+            if (kRows > 64 && item.rowCount <= 64) return process<64, kPerGroup>(item, cursor, staged);
+            if (kRows > 64 && item.rowCount <= 80) return process<80, kPerGroup>(item, cursor, staged);
+            if (kRows > 64 && item.rowCount <= 96) return process<96, kPerGroup>(item, cursor, staged);
         }
-        process<128, kPerGroup>(item, cursor, staged);
+        process<kRows, kPerGroup>(item, cursor, staged);
     }
 
     DEVICE void multiply() const {
@@ -383,7 +393,7 @@ struct MoeGemm {
     template <int kPerGroup>
     DEVICE u32 block_of(int m) const { return group() * kPerGroup + m; }
 
-    // --- Epilogues: sums pass through shared memory, where a loop can index them, 32 token rows of a warp at a time ---
+    // --- Epilogues: sums pass through shared memory, where a loop can index them, 16 token rows of a warp at a time ---
 
     DEVICE float* scratch() const {
         return reinterpret_cast<float*>(staging + 2 * kStagingBytes) + warp * (kSumRows * kSumPitch);
@@ -444,7 +454,7 @@ struct MoeGemm {
                 *reinterpret_cast<u32*>(words + ((piece + 1) ^ row % 8) * 16) = high;
             });
         }
-        fence_async();
+        fence_async_shared();
         __syncwarp();
         if (lane == 0) barrier_arrive(&barriers->stagingFull);
     }
