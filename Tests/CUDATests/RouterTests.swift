@@ -27,8 +27,8 @@ extension FakeDriverTests {
             "divides tokens among blocks",
             arguments: [
                 (0, Route.Plan.Exchange.none, 1, 1, 128), (1, .none, 1, 1, 128), (16, .none, 16, 1, 576),
-                (17, .cluster, 3, 6, 192), (64, .cluster, 8, 8, 320), (65, .memory, 16, 5, 1024),
-                (4096, .memory, 32, 128, 1024), (65280, .memory, 495, 132, 1024),
+                (17, .cluster, 5, 4, 192), (64, .cluster, 8, 8, 256), (65, .memory, 8, 9, 1024),
+                (257, .memory, 16, 17, 1024), (4096, .memory, 32, 128, 1024), (65280, .memory, 495, 132, 1024),
             ])
         func plan(
             tokenCount: Int, exchange: Route.Plan.Exchange, tokensPerBlock: Int, blockCount: Int, threadCount: Int
