@@ -94,7 +94,7 @@ let package = Package(
         .executableTarget(
             name: "CacheProcess", dependencies: ["CUDA"], path: "Tests/CacheProcess", swiftSettings: swiftSettings),
         .testTarget(
-            name: "CUDATests", dependencies: ["CUDA", "CUDAKernels", "Kernels"], swiftSettings: swiftSettings),
+            name: "CUDATests", dependencies: ["CUDA", "CUDAKernels", "FP4", "Kernels"], swiftSettings: swiftSettings),
         .testTarget(
             name: "KernelCompileTests", dependencies: ["CUDA", "CUDAKernels", "FP4"], swiftSettings: swiftSettings),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"], swiftSettings: swiftSettings),

@@ -6,6 +6,8 @@ struct ExpertJob {
     let weights: MoEWeights
     let input: DeviceBuffer<UInt16>
     let rows: RoutedRows
+    /// The rows of a block in the list for the grouped product.
+    let groupedRowCount: Int
     /// Whether the rows were complete before the kernel before this one began.
     let routingIsEarly: Bool
     let residual: DeviceBuffer<UInt16>?
@@ -13,5 +15,4 @@ struct ExpertJob {
 
     var streamedRouting: RoutingArgument { RoutingArgument(rows, list: 0) }
     var groupedRouting: RoutingArgument { RoutingArgument(rows, list: 1) }
-    var slotRows: DeviceBuffer<UInt32>? { rows.slotRows }
 }

@@ -5,77 +5,98 @@ internal import Kernels
 struct GroupedExperts: Sendable {
     private let configuration: MoEConfiguration
     private let pack: Kernel
-    private let gemm: Kernel
-    private let gemmLaunch: Launch
-    /// Where every token has one row, as in the shared expert, the product writes the output itself.
-    private let oneRowGemm: Kernel
-    private let combine: (kernel: Kernel, program: MoECombine)?
     private let packProgram: MoEPack
+    private let products: [MoEGemm: Product]
+    private let combine: (kernel: Kernel, program: MoECombine)?
+    /// The tokens of the shared expert; nil without one.
     private let sharedLists: TokenLists?
+
+    private struct Product {
+        let kernel: Kernel
+        let launch: Launch
+    }
 
     /// Compiles the kernels, several at a time, and loads them.
     init(_ configuration: MoEConfiguration, loader: KernelLoader, on stream: Stream) throws(CUDAError) {
-        let (shape, architecture) = (configuration.shape, loader.context.device.architecture)
-        let product = MoEGemm(shape: shape, hasOneRow: configuration.topK == 1)
-        let oneRowProduct = MoEGemm(shape: shape, hasOneRow: true)
-        let combining = MoECombine(columnCount: shape.outputPitch, topK: configuration.topK)
-        packProgram = MoEPack(slabCount: shape.inputPitch / SlabLayout.columnCount)
-        let gemmProgram = try product.program(from: loader.sources, for: architecture)
-        let needsOneRow = configuration.topK == 1 || configuration.hasSharedExpert
-        let oneRowProgram = try (needsOneRow ? oneRowProduct : product).program(from: loader.sources, for: architecture)
-        let packing = try packProgram.program(from: loader.sources, for: architecture)
-        let combiningProgram = try combining.program(from: loader.sources, for: architecture)
-        try loader.cache.compile([gemmProgram, oneRowProgram, packing, combiningProgram])
+        let (shape, device) = (configuration.shape, loader.context.device)
+        let (sources, architecture) = (loader.sources, device.architecture)
         func kernel(_ program: KernelProgram, _ name: String, _ sharedByteCount: Int = 0) throws(CUDAError) -> Kernel {
             try loader.cache.module(program, in: loader.context).kernel(name, dynamicSharedByteCount: sharedByteCount)
         }
+        packProgram = MoEPack(slabCount: shape.inputPitch / SlabLayout.columnCount)
+        let combining = MoECombine(columnCount: shape.outputPitch, topK: configuration.topK)
+        let (packing, adding) = (
+            try packProgram.program(from: sources, for: architecture),
+            try combining.program(from: sources, for: architecture)
+        )
+        var programs: [(product: MoEGemm, program: KernelProgram)] = []
+        for product in Self.products(for: configuration) {
+            programs.append((product, try product.program(from: sources, for: architecture)))
+        }
+        try loader.cache.compile(programs.map(\.program) + [packing, adding])
+        var products: [MoEGemm: Product] = [:]
+        for (product, program) in programs {
+            products[product] = Product(
+                kernel: try kernel(program, MoEGemm.function, product.sharedByteCount),
+                launch: Launch(
+                    grid: Launch.Extent(device.multiprocessorCount), block: Launch.Extent(MoEGemm.threadCount),
+                    dynamicSharedByteCount: product.sharedByteCount, overlapsPrevious: true))
+        }
+        self.products = products
         pack = try kernel(packing, MoEPack.function)
-        gemm = try kernel(gemmProgram, MoEGemm.function, product.sharedByteCount)
-        oneRowGemm = try kernel(oneRowProgram, MoEGemm.function, product.sharedByteCount)
-        combine = configuration.topK > 1 ? (try kernel(combiningProgram, MoECombine.function), combining) : nil
-        gemmLaunch = Launch(
-            grid: Launch.Extent(loader.context.device.multiprocessorCount), block: Launch.Extent(MoEGemm.threadCount),
-            dynamicSharedByteCount: product.sharedByteCount, overlapsPrevious: true)
+        combine = configuration.topK > 1 ? (try kernel(adding, MoECombine.function), combining) : nil
         sharedLists =
             configuration.hasSharedExpert
             ? try TokenLists(
                 configuration.maximumTokenCount, expert: configuration.expertCount,
-                blockRowCount: MoEGemm.largestRowCount, on: stream) : nil
+                blockRowCount: MoEGemm.rowCounts.many, on: stream) : nil
         self.configuration = configuration
+    }
+
+    /// The products of routed experts in either size of block, and that of a shared one.
+    private static func products(for configuration: MoEConfiguration) -> Set<MoEGemm> {
+        let (shape, hasOneRow, rowCounts) = (configuration.shape, configuration.topK == 1, MoEGemm.rowCounts)
+        var products: Set = [
+            MoEGemm(shape: shape, hasOneRow: hasOneRow, rowCount: rowCounts.few),
+            MoEGemm(shape: shape, hasOneRow: hasOneRow, rowCount: rowCounts.many),
+        ]
+        if configuration.hasSharedExpert {
+            products.insert(MoEGemm(shape: shape, hasOneRow: true, rowCount: rowCounts.many))
+        }
+        return products
     }
 
     /// Queues the experts.
     func enqueue(_ job: ExpertJob, _ memory: Memory, on stream: Stream) throws(CUDAError) {
         var residual = job.residual?.address ?? 0
+        let (output, shape) = (job.output.address, configuration.shape)
         if let sharedLists {
-            let routing = sharedLists.routing(tokenCount: job.tokenCount)
-            let blockCount = job.tokenCount.dividedRoundingUp(by: MoEGemm.largestRowCount)
+            let product = MoEGemm(shape: shape, hasOneRow: true, rowCount: MoEGemm.rowCounts.many)
             try multiply(
-                oneRowGemm, job, routing, rowCount: job.tokenCount, blockCount: blockCount, residual: residual,
-                output: job.output.address, memory, on: stream)
-            residual = job.output.address
+                product, job, sharedLists.routing(tokenCount: job.tokenCount), rowCount: job.tokenCount,
+                blockCount: job.tokenCount.dividedRoundingUp(by: product.rowCount), residual: residual, output: output,
+                memory, on: stream)
+            residual = output
         }
-        let rowCount = job.tokenCount * configuration.topK
-        let blockCount = configuration.blockCount(tokenCount: job.tokenCount)
-        guard let combine, let slotRows = job.slotRows else {
-            return try multiply(
-                gemm, job, job.groupedRouting, rowCount: rowCount, blockCount: blockCount, residual: residual,
-                output: job.output.address, memory, on: stream)
-        }
+        let product = MoEGemm(shape: shape, hasOneRow: configuration.topK == 1, rowCount: job.groupedRowCount)
         try multiply(
-            gemm, job, job.groupedRouting, rowCount: rowCount, blockCount: blockCount, residual: 0,
-            output: memory.rows.address, memory, on: stream)
+            product, job, job.groupedRouting, rowCount: job.tokenCount * configuration.topK,
+            blockCount: configuration.blockCount(tokenCount: job.tokenCount, rowCount: product.rowCount),
+            residual: combine == nil ? residual : 0, output: combine == nil ? output : memory.rows.address, memory,
+            on: stream)
+        guard let combine else { return }
         let arguments = MoECombine.Arguments(
-            rows: memory.rows.address, tokenRows: slotRows.address, residual: residual, output: job.output.address,
+            rows: memory.rows.address, tokenRows: job.rows.slotRows.address, residual: residual, output: output,
             tokenCount: UInt32(job.tokenCount))
         try stream.launch(
             combine.kernel, combine.program.launch(tokenCount: job.tokenCount, on: stream.context.device), arguments)
     }
 
     private func multiply(
-        _ kernel: Kernel, _ job: ExpertJob, _ routing: RoutingArgument, rowCount: Int, blockCount: Int,
+        _ gemm: MoEGemm, _ job: ExpertJob, _ routing: RoutingArgument, rowCount: Int, blockCount: Int,
         residual: UInt64, output: UInt64, _ memory: Memory, on stream: Stream
     ) throws(CUDAError) {
+        guard let product = products[gemm] else { return }
         let slotCount = UInt32(MoEPack.slotCount(rowCount: rowCount, blockCount: blockCount))
         let packing = MoEPack.Arguments(
             routing: routing, inputs: job.input.address, packed: memory.inputs.address,
@@ -93,7 +114,7 @@ struct GroupedExperts: Sendable {
         }
         (arguments.limit, arguments.slope) = configuration.activation.constants
         arguments.weightsRowsOnInput = configuration.weightPlacement == .input ? 1 : 0
-        try stream.launch(kernel, gemmLaunch, arguments)
+        try stream.launch(product.kernel, product.launch, arguments)
     }
 }
 
@@ -127,7 +148,10 @@ extension GroupedExperts {
             for configuration: MoEConfiguration
         ) -> (inputs: Int, hidden: Int, rows: Int, counters: Int) {
             let tokenCount = configuration.maximumTokenCount
-            let blockCount = configuration.blockCount(tokenCount: tokenCount)
+            // The smaller blocks are more.
+            let blockCount = max(
+                configuration.blockCount(tokenCount: tokenCount, rowCount: MoEGemm.rowCounts.few),
+                tokenCount.dividedRoundingUp(by: MoEGemm.rowCounts.many))
             let slots = MoEPack.slotCount(rowCount: configuration.maximumRowCount, blockCount: blockCount)
             let shape = configuration.shape
             func packed(_ pitch: Int) -> Int { slots * (pitch / SlabLayout.columnCount) * MoEPack.rowByteCount }
@@ -137,16 +161,5 @@ extension GroupedExperts {
                 MoEGemm.counterCount(blockCount: blockCount)
             )
         }
-    }
-}
-
-extension MoEConfiguration {
-    /// The blocks of 128 rows that so many tokens take, however they are divided among the experts.
-    func blockCount(tokenCount: Int) -> Int {
-        let rowCount = tokenCount * topK
-        // The shared expert's tokens may take more: all are in blocks of one expert.
-        return max(
-            min(expertCount, rowCount) + rowCount / MoEGemm.largestRowCount,
-            tokenCount.dividedRoundingUp(by: MoEGemm.largestRowCount))
     }
 }

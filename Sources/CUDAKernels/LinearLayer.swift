@@ -71,7 +71,7 @@ public final class LinearLayer: Sendable {
         arguments.residual = residual?.address ?? 0
         arguments.downScales = weights.scale.address
         arguments.routingIsEarly = 1
-        try stream.launch(entry.kernel, entry.launch, arguments)
+        try stream.launch(entry.kernel, entry.launch(isEarly: true), arguments)
     }
 
     private func entry(_ tokenCount: Int) -> StreamEntry? {

@@ -2,11 +2,22 @@ internal import CUDA
 internal import Kernels
 
 extension MoEConfiguration {
-    /// The routing, with the lists of row blocks that the expert kernels read.
-    func route() throws(CUDAError) -> Route {
+    /// The routing, with the lists of row blocks that the expert kernels read: the second for the grouped product.
+    func route(groupedRowCount: Int) throws(CUDAError) -> Route {
         try Route(
             routing, logits: logits, expertCount: expertCount, topK: topK,
-            blockRowCounts: RoutingArgument.blockRowCounts)
+            blockRowCounts: [MoEStream.largestExpertRowCount, groupedRowCount])
+    }
+
+    /// The rows of a block that are best for so many tokens in the grouped product: up to 32 rows an expert the fewer.
+    func groupedRowCount(tokenCount: Int) -> Int {
+        tokenCount * topK <= 32 * expertCount ? MoEGemm.rowCounts.few : MoEGemm.rowCounts.many
+    }
+
+    /// The blocks that so many rows take at most, however they are divided among the experts.
+    func blockCount(tokenCount: Int, rowCount: Int) -> Int {
+        let rows = tokenCount * topK
+        return min(expertCount, rows) + rows / rowCount
     }
 
     /// Refuses sizes that no kernel has, and those that nothing could hold.

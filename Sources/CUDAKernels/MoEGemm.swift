@@ -3,7 +3,7 @@ internal import CUDA
 /// The host side of `sm90/moe_gemm.cu`: the experts of a layer, or a linear layer, for many tokens an expert.
 ///
 /// Its properties are the template's parameters.
-struct MoEGemm: Sendable, Equatable, CustomStringConvertible {
+struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
     /// `MoeGemmArguments` of the device file; addresses may be 0 where the file says null.
     struct Arguments: BitwiseCopyable, KernelArgument {
         var routing: RoutingArgument
@@ -28,26 +28,32 @@ struct MoEGemm: Sendable, Equatable, CustomStringConvertible {
 
     static let path = "sm90/moe_gemm.cu"
     static let function = "multiply_experts"
-    /// The token rows of a block.
-    static let largestRowCount = 128
+    /// The token rows of a block that there are kernels for: for up to some 32 rows an expert, and for more.
+    static let rowCounts = (few: 64, many: 128)
     static let threadCount = 32 * 12
+    /// What the stages have to fit into: the shared memory that a block on Hopper may have.
+    private static let sharedLimit = 232448
 
     let shape: ExpertShape
     /// Whether every token has exactly one row, so that rows are the output.
     let hasOneRow: Bool
+    /// The token rows of a block at most.
+    let rowCount: Int
 
-    private var stageCount: Int { shape.down.format == .bfloat16 ? 3 : 6 }
-
-    var sharedByteCount: Int {
-        let packed = Self.largestRowCount * MoEPack.rowByteCount
-        let stage = (packed + 4 * shape.down.format.slabByteCount).rounded(upTo: 1024)
-        let scratch = 8 * 32 * 20 * 4
-        let item = 4 * (8 + 2 + 2 * Self.largestRowCount)
-        let barriers = 8 * (2 * stageCount + 2 * 4 + 3)
-        return stageCount * stage + 2 * packed + scratch + 4 * item + barriers
+    private var stageByteCount: Int {
+        (rowCount * MoEPack.rowByteCount + 4 * shape.down.format.slabByteCount).rounded(upTo: 1024)
     }
 
-    var description: String { "grouped product, blocks of \(Self.largestRowCount) rows, \(stageCount) stages" }
+    /// What is not stages: two areas of packed rows, sums of eight warps, four items, barriers.
+    private var otherByteCount: Int {
+        2 * rowCount * MoEPack.rowByteCount + 8 * 16 * 20 * 4 + 4 * 4 * (8 + 2 + 2 * rowCount) + 512
+    }
+
+    private var stageCount: Int { (Self.sharedLimit - otherByteCount) / stageByteCount }
+
+    var sharedByteCount: Int { otherByteCount + stageCount * stageByteCount }
+
+    var description: String { "grouped product, blocks of \(rowCount) rows, \(stageCount) stages" }
 
     /// The words that blocks of a list of up to `blockCount` blocks count in; zero before the first launch.
     static func counterCount(blockCount: Int) -> Int { 32 + 2 * blockCount }
@@ -57,7 +63,7 @@ struct MoEGemm: Sendable, Equatable, CustomStringConvertible {
         let (up, down) = (shape.up, shape.down)
         let parameters = [
             down.format.deviceName, "\(up?.blockCount ?? 0)", "\(up?.slabCount ?? 0)", "\(down.blockCount)",
-            "\(down.slabCount)", "\(shape.outputPitch)", shape.activation.deviceName, "\(hasOneRow)", "\(stageCount)",
+            "\(down.slabCount)", "\(shape.outputPitch)", shape.activation.deviceName, "\(hasOneRow)", "\(rowCount)",
         ]
         return try sources.program(
             Self.path, for: architecture,

@@ -13,7 +13,8 @@ public final class MoELayer: Sendable {
     /// The experts.
     public let weights: MoEWeights
 
-    private let router: Router
+    /// By the rows of a block in the list for the grouped product.
+    private let routers: [Int: Router]
     private let streamed: StreamedExperts?
     private let grouped: GroupedExperts?
 
@@ -38,8 +39,14 @@ public final class MoELayer: Sendable {
         }
         let device = loader.context.device
         resolution = try MoEResolution(configuration, on: device)
-        router = try configuration.route()
-            .load(from: loader.sources, loader.cache, on: stream, tokenCount: configuration.maximumTokenCount)
+        var routers: [Int: Router] = [:]
+        for tokenCount in [1, configuration.maximumTokenCount] {
+            let rowCount = configuration.groupedRowCount(tokenCount: tokenCount)
+            guard routers[rowCount] == nil else { continue }
+            routers[rowCount] = try configuration.route(groupedRowCount: rowCount)
+                .load(from: loader.sources, loader.cache, on: stream, tokenCount: configuration.maximumTokenCount)
+        }
+        self.routers = routers
         let kernels = MoEStream.kernels(
             for: configuration.shape, maximumTokenCount: resolution.lastTokenCount(of: .latency), on: device)
         streamed =
@@ -52,7 +59,7 @@ public final class MoELayer: Sendable {
     }
 
     /// The most rows of a block in the two lists of the ``RoutedRows`` of a launch.
-    public static var blockRowCounts: [Int] { RoutingArgument.blockRowCounts }
+    public static var blockRowCounts: [Int] { [MoEStream.largestExpertRowCount, MoEGemm.rowCounts.many] }
 
     /// Queues the layer: chooses the experts of some tokens and computes them.
     ///
@@ -71,10 +78,11 @@ public final class MoELayer: Sendable {
         workspace: MoEWorkspace, on stream: Stream
     ) throws(CUDAError) {
         let job = ExpertJob(
-            tokenCount: tokenCount, weights: weights, input: input, rows: workspace.rows, routingIsEarly: false,
+            tokenCount: tokenCount, weights: weights, input: input, rows: workspace.rows,
+            groupedRowCount: configuration.groupedRowCount(tokenCount: tokenCount), routingIsEarly: false,
             residual: residual, output: output)
         try check(job, workspace)
-        guard tokenCount > 0 else { return }
+        guard tokenCount > 0, let router = routers[job.groupedRowCount] else { return }
         try router.launch(
             on: stream, logits: logits, biases: routerBiases, tokenCount: tokenCount,
             factor: configuration.weightFactor, into: workspace.rows)
@@ -93,8 +101,9 @@ public final class MoELayer: Sendable {
         residual: DeviceBuffer<UInt16>? = nil, output: DeviceBuffer<UInt16>, workspace: MoEWorkspace, on stream: Stream
     ) throws(CUDAError) {
         let job = ExpertJob(
-            tokenCount: tokenCount, weights: weights, input: input, rows: rows, routingIsEarly: routingIsEarly,
-            residual: residual, output: output)
+            tokenCount: tokenCount, weights: weights, input: input, rows: rows,
+            groupedRowCount: MoEGemm.rowCounts.many, routingIsEarly: routingIsEarly, residual: residual,
+            output: output)
         try check(job, workspace)
         guard tokenCount > 0 else { return }
         try enqueue(job, workspace, on: stream)

@@ -33,8 +33,13 @@ extension MoEResolution {
                 .unsupported,
                 "MoE layer: no kernel for \(first) to \(maximum) tokens; \(lines.joined(separator: "; "))")
         }
-        let product = MoEGemm(shape: configuration.shape, hasOneRow: configuration.topK == 1)
-        choices.append(Choice(tokenCounts: first...maximum, backend: .throughput, kernel: "\(product)"))
+        for rowCount in [MoEGemm.rowCounts.few, MoEGemm.rowCounts.many] where first <= maximum {
+            let last = (first...maximum).last { configuration.groupedRowCount(tokenCount: $0) == rowCount }
+            guard let last else { continue }
+            let product = MoEGemm(shape: configuration.shape, hasOneRow: configuration.topK == 1, rowCount: rowCount)
+            choices.append(Choice(tokenCounts: first...last, backend: .throughput, kernel: "\(product)"))
+            first = last + 1
+        }
     }
 
     /// Notes why the other backend does not compute the numbers of tokens up to `streamed`, and those from there on.
@@ -70,7 +75,8 @@ extension MoEResolution {
     /// Why the grouped product cannot compute a layer; nil if it can.
     private static func groupedRefusal(_ configuration: MoEConfiguration, on device: Device) -> String? {
         if device.architecture.major != 9 { return "the grouped product needs sm_90a, not \(device)" }
-        let product = MoEGemm(shape: configuration.shape, hasOneRow: configuration.topK == 1)
+        let product = MoEGemm(
+            shape: configuration.shape, hasOneRow: configuration.topK == 1, rowCount: MoEGemm.rowCounts.many)
         if product.sharedByteCount > device.maximumSharedByteCountPerBlock {
             return
                 "the grouped product needs \(product.sharedByteCount) bytes of shared memory, a block of \(device) can "

@@ -1,8 +1,10 @@
 extension MoEStream {
     /// The numbers of tokens that kernels are compiled for.
     static let tokenCounts = [1, 2, 4, 8, 16, 32, 64, 128]
-    /// More rows of one expert make further blocks, which read its weights again, from the L2 cache.
+    /// The token rows of a block, at most; more make further blocks, which read the weights again, from the L2 cache.
     static let largestRowCount = 32
+    /// The same for experts, of which few have many rows where this kernel is the better one.
+    static let largestExpertRowCount = 8
     /// The floats of the largest part of a sum, of all kernels.
     static let largestPartialFloatCount = max(128 * largestRowCount / 8, 16 * (tokenCounts.last ?? 0))
 
@@ -10,7 +12,8 @@ extension MoEStream {
     ///
     /// - Returns: nil if even a short pipeline does not fit.
     init?(_ shape: ExpertShape, tokenCount: Int, sharedByteCount: Int) {
-        let rowCount = min(tokenCount, Self.largestRowCount)
+        let largest = shape.up == nil ? Self.largestRowCount : Self.largestExpertRowCount
+        let rowCount = min(tokenCount, largest)
         for pipeline in Self.pipelines(shape.down.format) {
             self.init(shape, rowCount: rowCount, tokenCount: tokenCount, pipeline: pipeline)
             if self.sharedByteCount <= sharedByteCount { return }

@@ -73,19 +73,6 @@ struct MoEStream: Sendable, Equatable {
 
                 """)
     }
-
-    /// The kernel, loaded.
-    func load(from sources: KernelSources, _ cache: KernelCache, in context: Context) throws(CUDAError) -> Kernel {
-        try cache.module(try program(from: sources, for: context.device.architecture), in: context)
-            .kernel(Self.function, dynamicSharedByteCount: sharedByteCount)
-    }
-
-    /// A launch with one block on each SM: all of them must be resident at once.
-    func launch(on device: Device) -> Launch {
-        Launch(
-            grid: Launch.Extent(device.multiprocessorCount), block: Launch.Extent(threadCount),
-            dynamicSharedByteCount: sharedByteCount, overlapsPrevious: true)
-    }
 }
 
 extension Int {

@@ -19,7 +19,7 @@ public final class MoEWorkspace: Sendable {
     public static func byteCount(for configuration: MoEConfiguration, on device: Device) throws(CUDAError) -> Int {
         try configuration.check()
         let resolution = try MoEResolution(configuration, on: device)
-        let route = try configuration.route()
+        let route = try configuration.route(groupedRowCount: MoEGemm.rowCounts.few)
         var wordCount = 3 * configuration.maximumRowCount + configuration.expertCount + 1
         for limit in route.blockRowCounts {
             wordCount += try route.blockListWordCount(tokenCount: configuration.maximumTokenCount, limit: limit)
@@ -40,7 +40,10 @@ public final class MoEWorkspace: Sendable {
         let resolution = try MoEResolution(configuration, on: stream.context.device)
         self.configuration = configuration
         if let streaming { self.streaming = streaming } else { self.streaming = try StreamWorkspace(on: stream) }
-        rows = try RoutedRows(stream.context, configuration.route(), tokenCount: configuration.maximumTokenCount)
+        // Smaller blocks are more: the lists have room for either.
+        rows = try RoutedRows(
+            stream.context, configuration.route(groupedRowCount: MoEGemm.rowCounts.few),
+            tokenCount: configuration.maximumTokenCount)
         streamed = resolution.uses(.latency) ? try StreamedExperts.Memory(configuration, on: stream) : nil
         grouped = resolution.uses(.throughput) ? try GroupedExperts.Memory(configuration, on: stream) : nil
     }

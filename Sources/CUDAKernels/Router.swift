@@ -14,8 +14,8 @@ public struct Router: Sendable {
     private let kernel: Kernel
     /// Exchanges counts within a cluster; nil before Hopper.
     private let clusterKernel: Kernel?
-    /// A counter of blocks that have arrived, and one of those that have left.
-    private let state: DeviceBuffer<UInt32>
+    /// Which half of `counts` the next launch uses.
+    private let turn: DeviceBuffer<UInt32>
     /// The rows of each expert of each block.
     private let counts: DeviceBuffer<UInt16>
 
@@ -24,18 +24,13 @@ public struct Router: Sendable {
     ) throws(CUDAError) {
         let context = stream.context
         let device = context.device
-        _ = try route.rowCount(tokenCount: tokenCount)
-        let plan = route.plan(
-            tokenCount: tokenCount, multiprocessorCount: device.multiprocessorCount, hasClusters: false)
-        let sharedByteCount = plan.sharedByteCount(route)
-        // Besides, a block has the counts of each expert, which do not fit into what the launch may ask for.
-        let sharedLimit = device.maximumSharedByteCountPerBlock - 6 * 4 * (route.expertCount + 1)
-        guard plan.tokensPerBlock <= Route.largestBlockTokenCount, sharedByteCount <= sharedLimit else {
+        guard 0...Route.largestTokenCount ~= tokenCount else {
             throw CUDAError(
-                .unsupported,
-                "route: \(tokenCount) tokens are \(plan.tokensPerBlock) for each block and \(sharedByteCount) bytes of "
-                    + "its shared memory, expected at most \(Route.largestBlockTokenCount) and \(sharedLimit)")
+                .unsupported, "route: up to \(tokenCount) tokens, expected 0 to \(Route.largestTokenCount)")
         }
+        // More tokens take more shared memory, and without clusters more than with them.
+        let sharedByteCount = route.sharedByteCount(
+            route.plan(tokenCount: tokenCount, multiprocessorCount: device.multiprocessorCount, hasClusters: false))
         func load(isCluster: Bool, sharedByteCount: Int) throws(CUDAError) -> Kernel {
             let program = try route.program(from: sources, for: device.architecture, isCluster: isCluster)
             return try cache.module(program, in: context)
@@ -45,9 +40,10 @@ public struct Router: Sendable {
         self.tokenCount = tokenCount
         kernel = try load(isCluster: false, sharedByteCount: sharedByteCount)
         clusterKernel = device.architecture.major >= 9 ? try load(isCluster: true, sharedByteCount: 0) : nil
-        state = try DeviceBuffer(context, count: 2)
-        counts = try DeviceBuffer(context, count: device.multiprocessorCount * route.expertCount)
-        try stream.fill(state, byte: 0)
+        turn = try DeviceBuffer(context, count: 1)
+        counts = try DeviceBuffer(context, count: route.countCount(blockCount: device.multiprocessorCount))
+        try stream.fill(turn, byte: 0)
+        try stream.fill(counts, byte: 0)
     }
 
     /// Queues the routing of some tokens.
@@ -67,14 +63,16 @@ public struct Router: Sendable {
         let device = stream.context.device
         let plan = route.plan(
             tokenCount: tokenCount, multiprocessorCount: device.multiprocessorCount, hasClusters: clusterKernel != nil)
+        let isCluster = plan.exchange == .cluster
         let launch = Launch(
             grid: Launch.Extent(plan.blockCount), block: Launch.Extent(plan.threadCount),
-            cluster: plan.isCluster ? Launch.Extent(plan.blockCount) : nil,
-            dynamicSharedByteCount: plan.sharedByteCount(route), overlapsPrevious: device.architecture.major >= 9)
+            cluster: isCluster ? Launch.Extent(plan.blockCount) : nil,
+            dynamicSharedByteCount: route.sharedByteCount(plan), overlapsPrevious: device.architecture.major >= 9)
         try stream.launch(
-            plan.isCluster ? clusterKernel ?? kernel : kernel, launch, logits, biases?.address ?? 0, factor,
+            isCluster ? clusterKernel ?? kernel : kernel, launch, logits, biases?.address ?? 0, factor,
             UInt32(tokenCount), UInt32(plan.tokensPerBlock), rows.rowTokens, rows.rowWeights, rows.slotRows,
-            rows.offsets, rows.blockLists[0], rows.blockLists.count > 1 ? rows.blockLists[1].address : 0, state, counts)
+            rows.offsets, rows.blockLists[0], rows.blockLists.count > 1 ? rows.blockLists[1].address : 0, turn, counts,
+            UInt32(device.multiprocessorCount))
     }
 
     private func check<Logit>(

@@ -2,9 +2,6 @@ internal import CUDA
 
 /// `Routing` of `common/moe.cuh`, as the expert kernels take it: a list of row blocks, the token and the weight of each row.
 struct RoutingArgument: BitwiseCopyable {
-    /// The limits of the lists that all routing makes: rows of a block for the streaming kernel and for the grouped product.
-    static let blockRowCounts = [MoEStream.largestRowCount, MoEGemm.largestRowCount]
-
     var list: UInt64
     /// 0: row r is token r.
     var rowTokens: UInt64 = 0

@@ -4,7 +4,24 @@ internal import CUDA
 struct StreamEntry: Sendable {
     let stream: MoEStream
     let kernel: Kernel
-    let launch: Launch
+    private let device: Device
+
+    /// A launch with one block on each SM: all of them must be resident at once.
+    ///
+    /// - Parameter isEarly: whether the kernel begins to read before the one before it has ended; its blocks then lie beside
+    ///   those of that one. Otherwise each takes more than half of an SM's shared memory: where a small kernel comes
+    ///   between two of these, two blocks of one launch would come to lie on one SM, and take twice the time.
+    func launch(isEarly: Bool) -> Launch {
+        Launch(
+            grid: Launch.Extent(device.multiprocessorCount), block: Launch.Extent(stream.threadCount),
+            dynamicSharedByteCount: isEarly ? stream.sharedByteCount : Self.loneByteCount(stream, device),
+            overlapsPrevious: true)
+    }
+
+    private static func loneByteCount(_ stream: MoEStream, _ device: Device) -> Int {
+        let half = (device.sharedByteCountPerMultiprocessor / 2 + 1024).rounded(upTo: 1024)
+        return max(stream.sharedByteCount, min(half, device.maximumSharedByteCountPerBlock))
+    }
 
     /// Compiles kernels, several at a time, and loads them.
     static func load(_ streams: [MoEStream], _ loader: KernelLoader) throws(CUDAError) -> [StreamEntry] {
@@ -15,9 +32,11 @@ struct StreamEntry: Sendable {
         try loader.cache.compile(programs)
         var entries: [StreamEntry] = []
         for stream in streams {
-            let kernel = try stream.load(from: loader.sources, loader.cache, in: loader.context)
-            entries.append(
-                StreamEntry(stream: stream, kernel: kernel, launch: stream.launch(on: loader.context.device)))
+            let device = loader.context.device
+            let program = try stream.program(from: loader.sources, for: device.architecture)
+            let kernel = try loader.cache.module(program, in: loader.context)
+                .kernel(MoEStream.function, dynamicSharedByteCount: loneByteCount(stream, device))
+            entries.append(StreamEntry(stream: stream, kernel: kernel, device: device))
         }
         return entries
     }

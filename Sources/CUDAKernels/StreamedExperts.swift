@@ -17,7 +17,7 @@ struct StreamedExperts: Sendable {
             configuration.hasSharedExpert
             ? try TokenLists(
                 kernels.last?.tokenCount ?? 0, expert: configuration.expertCount,
-                blockRowCount: MoEStream.largestRowCount, on: stream) : nil
+                blockRowCount: MoEStream.largestExpertRowCount, on: stream) : nil
         self.configuration = configuration
     }
 
@@ -32,12 +32,12 @@ struct StreamedExperts: Sendable {
             arguments.routing = sharedLists.routing(tokenCount: job.tokenCount)
             // These lists never change; the routing of the others runs at the same time.
             arguments.routingIsEarly = 1
-            try stream.launch(entry.kernel, entry.launch, arguments)
+            try stream.launch(entry.kernel, entry.launch(isEarly: true), arguments)
             arguments.residual = job.output.address
         }
         arguments.routing = job.streamedRouting
         arguments.routingIsEarly = job.routingIsEarly ? 1 : 0
-        try stream.launch(entry.kernel, entry.launch, arguments)
+        try stream.launch(entry.kernel, entry.launch(isEarly: job.routingIsEarly), arguments)
     }
 
     private func arguments(

@@ -166,6 +166,7 @@ extension FakeDriverTests {
             #expect(launches[3].overlapsPrevious && launches[2].grid == [4, 1, 1])
             // 300 rows of four experts: at most 4 + 300 / 128 blocks, and 296 + 6 * 8 slots.
             #expect(launches[1].grid[0] == 6)
+            #expect(workspace.rows.blockLists.count == 2)
             let packing = launches[1].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEPack.Arguments.self) }
             #expect(packing.inputs == input.address && packing.slotCount == 344 && packing.inputPitch == 128)
             #expect(packing.routing.list == workspace.rows.blockLists[1].address)

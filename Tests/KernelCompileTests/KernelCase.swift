@@ -58,7 +58,8 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
         ]
         .flatMap { name, shape, hasOneRow in
             cases(for: hopper, ["HGMMA", "UBLKCP"], name) {
-                try MoEGemm(shape: shape, hasOneRow: hasOneRow).program(from: .embedded, for: $0)
+                try MoEGemm(shape: shape, hasOneRow: hasOneRow, rowCount: name == "gpt-oss" ? 64 : 128).program(
+                    from: .embedded, for: $0)
             }
         }
         let packing = cases(for: portable, ["LDG", "STG"]) {

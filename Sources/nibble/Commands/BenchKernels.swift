@@ -57,7 +57,7 @@ struct BenchKernels: AsyncParsableCommand {
         switch backendOptions.device {
         case .auto, .cpu:
             let backend = try backendOptions.backend()
-            let limits = try backend.measureLimits()
+            let limits = backend.measureLimits()
             let benchmark = KernelBenchmark(
                 backend, shape: try shapeOptions.layerShape(), tokenCounts: tokens.ids, limits: limits, seed: seed)
             try report(backend.deviceName, threadCount: backend.threadCount, limits, benchmark.run)

@@ -8,19 +8,21 @@
 //             first; NaN: below every number. As the CPU's `ExpertSelection`.
 // Data flow   A warp has a token: logits: global -> registers, sorted in each lane, then TOP_K times the largest of the
 //             lanes' first. A CTA has consecutive tokens and marks in bit masks who chose an expert: a row's place among
-//             its expert's rows is a count of bits, so nothing depends on the order in which warps arrive. CTAs tell each
-//             other how many rows of each expert they have: with CLUSTER in shared memory, else in global memory. Each
-//             warp then adds up where experts begin, and writes the rows of its tokens and some of the row blocks.
+//             its expert's rows is a count of bits, so nothing depends on the order in which warps arrive. With CLUSTER
+//             each CTA gets the masks of all; else CTAs pass their numbers of rows through global memory. Each warp
+//             then adds up where experts begin, and writes the rows of its tokens and some of the row blocks.
 // Bytes       the logits and 12 a row; bound by latency
-// Launch      ceil(T / tokensPerBlock) CTAs of whole warps, THREADS at most, all resident at once; CLUSTER: one cluster
-//             of up to 8. Several CTAs have a thread for each expert. Dynamic shared memory: `BlockChoices`
-// Limits      EXPERTS <= 512, TOP_K <= 16, tokensPerBlock <= 1024; groups of lanes' experts, a power of two lanes each
+// Launch      ceil(T / tokensPerBlock) CTAs of an even number of warps, 4 at least, THREADS at most, all resident at once;
+//             CLUSTER: one cluster of up to 8 with up to 32 tokens each; else several CTAs have THREADS, 512 at least.
+//             Dynamic shared memory: `BlockChoices`, and for several CTAs without CLUSTER `CountSums`
+// Limits      EXPERTS <= 512, TOP_K <= 16, T <= 65280; groups are a power of two lanes each
 #include "common/moe.cuh"
 
 enum { SOFTMAX = 0, SOFTMAX_OF_SELECTED = 1, SIGMOID = 2, BIASED_SIGMOID = 3 };  // METHOD
 
 constexpr u32 ALL_LANES = ~0u;
 constexpr u32 LANE_EXPERTS = (EXPERTS + 31) / 32;  ///< neighbours, so that the lower lane has the lower experts
+constexpr u32 PADDED_EXPERTS = 32 * LANE_EXPERTS;
 constexpr u32 LOGIT_BYTES = LOGITS_ARE_FP32 ? 4 : 2;
 
 DEVICE float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
@@ -31,15 +33,23 @@ DEVICE float sum_of_lanes(float value) {
     return value;
 }
 
+/// Where arrays of a word for each expert have it: lanes that read their experts' words meet all banks.
+DEVICE u32 position_of(u32 expert) { return expert % LANE_EXPERTS * 32 + expert / LANE_EXPERTS; }
+
 // --- Order ---
 
-/// An integer that is ordered as numbers are, equal zeros, NaN as 1 below all; 0 is no number.
-DEVICE u32 key_of(float value) {
+/// Whether keys tell the expert: those of BF16 numbers have room for it.
+constexpr bool KEYS_HAVE_EXPERTS = !LOGITS_ARE_FP32 && METHOD != BIASED_SIGMOID;
+
+/// An integer that is ordered as numbers are, equal zeros, NaN below all; 0 is no number.
+DEVICE u32 key_of(float value, u32 expert) {
     const u32 bits = __float_as_uint(value + 0.0f);
-    return value != value ? 1 : bits ^ ((u32)((int)bits >> 31) | 0x80000000);
+    const u32 key = value != value ? 1 : bits ^ ((u32)((int)bits >> 31) | 0x80000000);
+    return KEYS_HAVE_EXPERTS ? (key & 0xFFFF0000) | (0xFFFF - expert) : key;
 }
 
 DEVICE float number_of(u32 key) {
+    if (KEYS_HAVE_EXPERTS) key = key < 0x10000 ? 1 : key & 0x80000000 ? key & 0xFFFF0000 : key | 0xFFFF;
     return __uint_as_float(key == 1 ? 0x7FFFFFFF : key & 0x80000000 ? key ^ 0x80000000 : ~key);
 }
 
@@ -127,7 +137,7 @@ struct LaneKeys {
             second = max(min(first, otherFirst), max(second, otherSecond));
             first = max(first, otherFirst);
         }
-        const u32 group = threadIdx.x % 32 / groupLanes, key = key_of(number_of(first) + number_of(second));
+        const u32 group = threadIdx.x % 32 / groupLanes, key = key_of(number_of(first) + number_of(second), 0);
         u32 better = 0;
 #pragma unroll
         for (u32 other = 0; other < GROUPS; ++other) {
@@ -140,12 +150,15 @@ struct LaneKeys {
 
 /// The choices of a CTA's tokens, in dynamic shared memory.
 struct BlockChoices {
-    u32* masks;      ///< [tokens / 32][EXPERTS], bit t % 32: token t has chosen the expert
+    u32* masks;      ///< [tokens / 32][PADDED_EXPERTS], bit t % 32: token t has chosen the expert; CLUSTER: [CTAs][..]
     float* weights;  ///< [tokens, TOP_K]
     u16* experts;    ///< [tokens, TOP_K]
     u32 maskCount;
+    u32 firstMask;   ///< of this CTA's tokens
 
-    DEVICE BlockChoices(char* memory, u32 tokens) : maskCount((tokens + 31) / 32 * EXPERTS) {
+    DEVICE BlockChoices(char* memory, u32 tokens)
+        : maskCount((CLUSTER ? gridDim.x : (tokens + 31) / 32) * PADDED_EXPERTS),
+          firstMask(CLUSTER ? blockIdx.x * PADDED_EXPERTS : 0) {
         masks = reinterpret_cast<u32*>(memory);
         weights = reinterpret_cast<float*>(masks + maskCount);
         experts = reinterpret_cast<u16*>(weights + tokens * TOP_K);
@@ -156,23 +169,39 @@ struct BlockChoices {
     }
 
     DEVICE void mark(u32 token, u32 expert) const {
-        atomicOr(masks + token / 32 * EXPERTS + expert, 1u << token % 32);
+        u32* mask = masks + firstMask + token / 32 * PADDED_EXPERTS + position_of(expert);
+        atomicOr(mask, 1u << token % 32);
     }
 
-    /// How many tokens have chosen an expert.
-    DEVICE u32 count(u32 expert) const {
-        u32 sum = 0;
+#if CLUSTER
+    /// Copies this CTA's masks to all other CTAs of the cluster.
+    DEVICE void share() const {
+        for (u32 i = threadIdx.x; i < maskCount; i += blockDim.x) {
+            u32* mask = masks + firstMask + i % PADDED_EXPERTS;
+            if (i / PADDED_EXPERTS != blockIdx.x) store_in_cta(mask, *mask, i / PADDED_EXPERTS);
+        }
+        cluster_arrive();
+        cluster_wait();
+    }
+#endif
+
+    /// How many tokens have chosen each of a lane's experts.
+    DEVICE void count(u32 (&rows)[LANE_EXPERTS]) const {
+#pragma unroll
+        for (u32 i = 0; i < LANE_EXPERTS; ++i) rows[i] = 0;
 #pragma unroll 1
-        for (u32 i = expert; i < maskCount; i += EXPERTS) sum += __popc(masks[i]);
-        return sum;
+        for (u32 mask = threadIdx.x % 32; mask < maskCount; mask += PADDED_EXPERTS)
+#pragma unroll
+            for (u32 i = 0; i < LANE_EXPERTS; ++i) rows[i] += __popc(masks[mask + 32 * i]);
     }
 
     /// How many tokens before this one have chosen an expert.
     DEVICE u32 rank(u32 token, u32 expert) const {
-        u32 mask = expert, sum = 0;
+        const u32 mask = firstMask + token / 32 * PADDED_EXPERTS + position_of(expert);
+        u32 sum = __popc(masks[mask] & ((1u << token % 32) - 1));
 #pragma unroll 1
-        for (; mask < token / 32 * EXPERTS; mask += EXPERTS) sum += __popc(masks[mask]);
-        return sum + __popc(masks[mask] & ((1u << token % 32) - 1));
+        for (u32 earlier = position_of(expert); earlier < mask; earlier += PADDED_EXPERTS) sum += __popc(masks[earlier]);
+        return sum;
     }
 };
 
@@ -198,7 +227,8 @@ struct Router {
 #pragma unroll
         for (u32 i = 0; i < LANE_EXPERTS; ++i) {
             const float value = METHOD == BIASED_SIGMOID ? sigmoid(values[i]) + biases[i] : values[i];
-            left.keys[i] = lane * LANE_EXPERTS + i < EXPERTS ? key_of(value) : 0;
+            const u32 expert = lane * LANE_EXPERTS + i;
+            left.keys[i] = expert < EXPERTS ? key_of(value, expert) : 0;
             left.places[i] = i;
         }
         left.sort();
@@ -208,17 +238,20 @@ struct Router {
 #pragma unroll
         for (u32 slot = 0; slot < TOP_K; ++slot) {
             const u32 key = __reduce_max_sync(ALL_LANES, left.keys[0]);
-            const u32 owners = __ballot_sync(ALL_LANES, left.keys[0] == key);
-            const bool isOwner = left.keys[0] == key && (owners & lowerLanes) == 0;
+            bool isOwner = left.keys[0] == key;
+            if (!KEYS_HAVE_EXPERTS) {
+                isOwner &= (__ballot_sync(ALL_LANES, isOwner) & lowerLanes) == 0;
+                if (isOwner) experts[slot] = (u16)(lane * LANE_EXPERTS + left.places[0]);
+            }
             if (slot == 0) largest = key;
             if (lane == slot) chosen = key;
-            if (isOwner) experts[slot] = (u16)(lane * LANE_EXPERTS + left.places[0]);
             left.remove_first(isOwner);
         }
         __syncwarp();
-        const u32 expert = experts[min(lane, TOP_K - 1)];
+        const u32 expert = !KEYS_HAVE_EXPERTS ? experts[min(lane, TOP_K - 1)] : 0xFFFF - (chosen & 0xFFFF);
         const float weight = factor * weigh(values, token, expert, number_of(chosen), number_of(largest));
         if (lane >= TOP_K) return;
+        if (KEYS_HAVE_EXPERTS) experts[lane] = (u16)expert;
         choices.mark(place, expert);
         choices.weights[place * TOP_K + lane] = weight;
     }
@@ -249,112 +282,135 @@ struct Router {
 
 // --- Grouping by expert ---
 
-/// What launches leave in memory; zero before the first.
-struct RouteState {
-    u32 arrived;
-    u32 left;
-};
-
-/// How many rows each expert has: of all CTAs' tokens, and of those of the CTAs before this one. Unused by a single CTA.
+/// How many rows each expert has: of all CTAs' tokens, and of those of the CTAs before this one.
 struct RowCounts {
-    u32 total[EXPERTS], before[EXPERTS];
+    u32 total[PADDED_EXPERTS], before[PADDED_EXPERTS];
 };
 
-#if CLUSTER
+/// Adds up the counts of several CTAs, which pass through memory without flags: a count is stored plus 1, and 0 says that
+/// it is not there yet. Launches use two buffers in turns and clear the other one.
+struct CountSums {
+    static constexpr u32 vectors = (EXPERTS + 7) / 8;  ///< eight counts each, of a CTA
+    static constexpr u32 pitch = 8 * vectors;
+    static constexpr u32 groups = 512 / vectors < 32 ? 512 / vectors : 32;  ///< of threads, which add up some CTAs each
 
-/// Adds up the counts of the cluster's CTAs.
-DEVICE void exchange(const BlockChoices& choices, RowCounts& counts, RouteState*, u16*) {
-    cluster_arrive();
-    cluster_wait();
-    for (u32 expert = threadIdx.x; expert < EXPERTS; expert += blockDim.x) {
-        u32 total = 0, before = 0;
-#pragma unroll 1
-        for (u32 i = expert; i < choices.maskCount; i += EXPERTS)
-#pragma unroll
-            for (u32 cta = 0; cta < 8; ++cta) {
-                const u32 count = cta < gridDim.x ? __popc(load_from_cta(choices.masks + i, cta)) : 0;
-                total += count;
-                before += cta < blockIdx.x ? count : 0;
-            }
-        counts.total[expert] = total;
-        counts.before[expert] = before;
+    u16* counts;  ///< [2][ctas][pitch]
+    u32* turn;    ///< the buffer of the next launch
+    u32 ctas;     ///< at most, of any launch
+
+    DEVICE uint4* row(u32 buffer, u32 cta) const {
+        return reinterpret_cast<uint4*>(counts + (buffer * ctas + cta) * pitch);
     }
-    cluster_arrive();
-    __syncthreads();
-}
 
-/// No CTA may end while another reads its masks.
-DEVICE void leave(RouteState*) { cluster_wait(); }
-
-#else
-
-/// Adds up the counts of all CTAs, which pass through memory: `shared` is [CTAs, EXPERTS].
-DEVICE void exchange(const BlockChoices& choices, RowCounts& counts, RouteState* state, u16* shared) {
-    __syncthreads();
-    if (gridDim.x == 1) return;
-    for (u32 expert = threadIdx.x; expert < EXPERTS; expert += blockDim.x) {
-        shared[blockIdx.x * EXPERTS + expert] = (u16)choices.count(expert);
-        counts.total[expert] = counts.before[expert] = 0;
-    }
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        add_release(&state->arrived, 1);
-        while (load_acquire(&state->arrived) < gridDim.x) {}
-    }
-    __syncthreads();
-    launch_next_kernel();
-    // A thread adds up some CTAs' counts of one expert.
-    const u32 expert = threadIdx.x % EXPERTS, step = blockDim.x / EXPERTS;
-    u32 total = 0, before = 0;
-    if (threadIdx.x < step * EXPERTS) {
-#pragma unroll 8
-        for (u32 cta = threadIdx.x / EXPERTS; cta < gridDim.x; cta += step) {
-            const u32 count = __ldcg(shared + cta * EXPERTS + expert);
-            total += count;
-            before += cta < blockIdx.x ? count : 0;
-        }
-        atomicAdd(counts.total + expert, total);
-        atomicAdd(counts.before + expert, before);
-    }
-    __syncthreads();
-}
-
-/// The last CTA that needs no count any more makes the state ready for the next launch.
-DEVICE void leave(RouteState* state) {
-    if (gridDim.x > 1 && threadIdx.x == 0 && take_number(&state->left, gridDim.x) == gridDim.x - 1) state->arrived = 0;
-}
-
-#endif
-
-/// Where the rows, or the blocks of `limit` rows, of a lane's experts begin.
-template <u32 limit>
-struct LaneStarts {
-    u32 starts[LANE_EXPERTS], sum;
-
-    DEVICE LaneStarts(const u32 (&rows)[LANE_EXPERTS]) {
-        u32 own = 0;
+    DEVICE void publish(u32 buffer, const BlockChoices& choices) const {
+        for (u32 i = blockIdx.x * blockDim.x + threadIdx.x; i < ctas * vectors; i += gridDim.x * blockDim.x)
+            row(1 - buffer, 0)[i] = make_uint4(0, 0, 0, 0);
+        if (threadIdx.x >= 32) return;
+        u32 rows[LANE_EXPERTS];
+        choices.count(rows);
+        volatile u16* own = reinterpret_cast<volatile u16*>(row(buffer, blockIdx.x));
 #pragma unroll
         for (u32 i = 0; i < LANE_EXPERTS; ++i) {
-            starts[i] = own;
-            own += (rows[i] + limit - 1) / limit;
+            const u32 expert = threadIdx.x * LANE_EXPERTS + i;
+            if (expert < pitch) own[expert] = (u16)(rows[i] + 1);
         }
-        u32 end = own;
-#pragma unroll
-        for (u32 distance = 1; distance < 32; distance *= 2) {
-            const u32 other = __shfl_up_sync(ALL_LANES, end, distance);
-            if (threadIdx.x % 32 >= distance) end += other;
-        }
-#pragma unroll
-        for (u32 i = 0; i < LANE_EXPERTS; ++i) starts[i] += end - own;
-        sum = __shfl_sync(ALL_LANES, end, 31);
     }
 
-    /// That of an expert of any lane.
-    DEVICE u32 operator[](u32 expert) const {
+    static DEVICE bool is_complete(uint4 pairs) {
+        const u32 carries = (pairs.x + 0x7FFF7FFF) & (pairs.y + 0x7FFF7FFF) & (pairs.z + 0x7FFF7FFF) & (pairs.w + 0x7FFF7FFF);
+        return (carries & 0x80008000) == 0x80008000;
+    }
+
+    static DEVICE void add(uint4& sum, uint4 pairs) {
+        sum = make_uint4(sum.x + pairs.x, sum.y + pairs.y, sum.z + pairs.z, sum.w + pairs.w);
+    }
+
+    /// `parts`: [2][groups][vectors] in shared memory, pairs of the sums over all CTAs, and over those before this one.
+    DEVICE void gather(u32 buffer, uint4* parts) const {
+        constexpr u32 together = 4;
+        uint4 total = make_uint4(0, 0, 0, 0), before = total;
+        for (u32 first = threadIdx.x / vectors; first < gridDim.x; first += together * groups) {
+            uint4 pairs[together];
+#pragma unroll
+            for (u32 i = 0; i < together; ++i)
+                if (first + i * groups < gridDim.x)
+                    pairs[i] = load_volatile(row(buffer, first + i * groups) + threadIdx.x % vectors);
+#pragma unroll
+            for (u32 i = 0; i < together; ++i) {
+                const u32 cta = first + i * groups;
+                if (cta >= gridDim.x) continue;
+                while (!is_complete(pairs[i])) pairs[i] = load_volatile(row(buffer, cta) + threadIdx.x % vectors);
+                add(total, pairs[i]);
+                if (cta < blockIdx.x) add(before, pairs[i]);
+            }
+        }
+        parts[threadIdx.x] = total;
+        parts[groups * vectors + threadIdx.x] = before;
+    }
+
+    /// Adds up the groups' parts, less the 1 of each count.
+    static DEVICE void combine(const u32* parts, RowCounts& counts) {
+        for (u32 i = threadIdx.x; i < 2 * 4 * vectors; i += blockDim.x) {
+            const bool isBefore = i >= 4 * vectors;
+            const u32 word = i % (4 * vectors);
+            u32 pair = 0u - (isBefore ? blockIdx.x : gridDim.x) * 0x10001;
+#pragma unroll 8
+            for (u32 group = 0; group < groups; ++group) pair += parts[((isBefore ? groups : 0) + group) * 4 * vectors + word];
+            u32* sums = isBefore ? counts.before : counts.total;
+            sums[position_of(2 * word)] = pair & 0xFFFF;
+            sums[position_of(2 * word + 1)] = pair >> 16;
+        }
+    }
+
+    DEVICE void exchange(u32 buffer, const BlockChoices& choices, uint4* parts, RowCounts& rowCounts) const {
+        publish(buffer, choices);
+        for (u32 i = threadIdx.x; i < PADDED_EXPERTS; i += blockDim.x) rowCounts.total[i] = 0;
+        if (threadIdx.x < groups * vectors) gather(buffer, parts);
+        __syncthreads();
+        // All CTAs have published, so all have read whose turn it is.
+        if (blockIdx.x == 0 && threadIdx.x == 0) *turn = 1 - buffer;
+        combine(reinterpret_cast<const u32*>(parts), rowCounts);
+        __syncthreads();
+    }
+};
+
+/// The blocks that rows of one expert make, in the first or the second list.
+DEVICE u32 block_count(u32 rows, bool isSecond) {
+    const u32 first = (rows + LIST_ROWS - 1) / LIST_ROWS;
+    return isSecond ? (rows + SECOND_LIST_ROWS - 1) / (SECOND_LIST_ROWS + (SECOND_LIST_ROWS == 0)) : first;
+}
+
+/// Where the rows of a lane's experts begin, and their blocks in one of the lists.
+struct LaneStarts {
+    u32 rows[LANE_EXPERTS], blocks[LANE_EXPERTS];
+    u32 rowCount, blockCount;
+
+    DEVICE LaneStarts(const u32 (&counts)[LANE_EXPERTS], bool isSecond) {
+        u32 ownRows = 0, ownBlocks = 0;
+#pragma unroll
+        for (u32 i = 0; i < LANE_EXPERTS; ++i) {
+            rows[i] = ownRows, blocks[i] = ownBlocks;
+            ownRows += counts[i], ownBlocks += block_count(counts[i], isSecond);
+        }
+        u32 rowEnd = ownRows, blockEnd = ownBlocks;
+#pragma unroll
+        for (u32 distance = 1; distance < 32; distance *= 2) {
+            const u32 otherRows = __shfl_up_sync(ALL_LANES, rowEnd, distance);
+            const u32 otherBlocks = __shfl_up_sync(ALL_LANES, blockEnd, distance);
+            if (threadIdx.x % 32 >= distance) rowEnd += otherRows, blockEnd += otherBlocks;
+        }
+#pragma unroll
+        for (u32 i = 0; i < LANE_EXPERTS; ++i) rows[i] += rowEnd - ownRows, blocks[i] += blockEnd - ownBlocks;
+        rowCount = __shfl_sync(ALL_LANES, rowEnd, 31);
+        blockCount = __shfl_sync(ALL_LANES, blockEnd, 31);
+    }
+
+    /// Where the rows of any lane's expert begin.
+    DEVICE u32 row_of(u32 expert) const {
         u32 start = 0;
 #pragma unroll
         for (u32 i = 0; i < LANE_EXPERTS; ++i) {
-            const u32 candidate = __shfl_sync(ALL_LANES, starts[i], expert / LANE_EXPERTS);
+            const u32 candidate = __shfl_sync(ALL_LANES, rows[i], expert / LANE_EXPERTS);
             start = expert % LANE_EXPERTS == i ? candidate : start;
         }
         return start;
@@ -369,15 +425,15 @@ struct RowOutputs {
     u32* ofSlots;    ///< [T, TOP_K]
 };
 
-/// By a warp, the rows of its tokens; `place` is a token's number among this CTA's.
-DEVICE void store_rows(const BlockChoices& choices, const RowCounts& counts, const LaneStarts<1>& starts, u32 firstToken,
+/// By a warp, the rows of its tokens; `before` is null if the masks are all CTAs'.
+DEVICE void store_rows(const BlockChoices& choices, const u32* before, const LaneStarts& starts, u32 firstToken,
                        u32 tokenCount, const RowOutputs& rows) {
     const u32 lane = threadIdx.x % 32;
 #pragma unroll 1
     for (u32 place = threadIdx.x / 32; place < tokenCount; place += blockDim.x / 32) {
         const u32 slot = place * TOP_K + min(lane, TOP_K - 1), expert = choices.experts[slot];
-        u32 row = starts[expert] + choices.rank(place, expert);
-        if (gridDim.x > 1) row += counts.before[expert];
+        u32 row = starts.row_of(expert) + choices.rank(place, expert);
+        if (before) row += before[position_of(expert)];
         if (lane >= TOP_K) continue;
         rows.tokens[row] = firstToken + place;
         rows.weights[row] = choices.weights[slot];
@@ -385,70 +441,84 @@ DEVICE void store_rows(const BlockChoices& choices, const RowCounts& counts, con
     }
 }
 
-/// By a warp, of each expert the blocks `first`, `first + step`, ...
-template <u32 limit>
-DEVICE void store_list(const u32 (&rows)[LANE_EXPERTS], const LaneStarts<1>& starts, u32 first, u32 step, u32 tokens,
-                       RowBlockList* list) {
-    // An expert has at most a row of each token.
-    if (first > tokens / limit) return;
-    const LaneStarts<limit> blocks(rows);
+/// By a warp, of each expert the blocks `first`, `first + step`, ... of at most `limit` rows.
+DEVICE void store_blocks(const u32 (&counts)[LANE_EXPERTS], const LaneStarts& starts, u32 limit, u32 first, u32 step,
+                         RowBlockList* list) {
+    const u32 lane = threadIdx.x % 32;
 #pragma unroll
     for (u32 i = 0; i < LANE_EXPERTS; ++i)
 #pragma unroll 1
-        for (u32 block = first; block * limit < rows[i]; block += step)
-            *reinterpret_cast<uint4*>(list->blocks + blocks.starts[i] + block) =
-                make_uint4(threadIdx.x % 32 * LANE_EXPERTS + i, starts.starts[i] + block * limit,
-                           min(limit, rows[i] - block * limit), 0);
-    if (first == 0 && threadIdx.x % 32 == 0) list->count = blocks.sum;
+        for (u32 block = first; block * limit < counts[i]; block += step)
+            *reinterpret_cast<uint4*>(list->blocks + starts.blocks[i] + block) = make_uint4(
+                lane * LANE_EXPERTS + i, starts.rows[i] + block * limit, min(limit, counts[i] - block * limit), 0);
+    if (first == 0 && lane == 0) list->count = starts.blockCount;
 }
 
-DEVICE void store_offsets(const LaneStarts<1>& starts, u32* offsets) {
+DEVICE void store_offsets(const LaneStarts& starts, u32* offsets) {
 #pragma unroll
     for (u32 i = 0; i < LANE_EXPERTS; ++i) {
         const u32 expert = threadIdx.x % 32 * LANE_EXPERTS + i;
-        if (expert < EXPERTS) offsets[expert] = starts.starts[i];
+        if (expert < EXPERTS) offsets[expert] = starts.rows[i];
     }
-    if (threadIdx.x % 32 == 0) offsets[EXPERTS] = starts.sum;
+    if (threadIdx.x % 32 == 0) offsets[EXPERTS] = starts.rowCount;
 }
 
-/// biases [EXPERTS], BIASED_SIGMOID only; factor: multiplies all weights; counts [CTAs, EXPERTS], unused with CLUSTER and by
-/// one CTA; lists: room for T * TOP_K / limit + EXPERTS blocks, the second one null if SECOND_LIST_ROWS is 0.
-extern "C" __global__ void __launch_bounds__(THREADS)
+/// biases [EXPERTS], BIASED_SIGMOID only; factor: multiplies all weights; lists: room for T * TOP_K / limit + EXPERTS blocks,
+/// the second one null if SECOND_LIST_ROWS is 0; turn, counts: as CountSums has them, zero before the first launch.
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
 route(const char* logits, const float* biases, float factor, u32 tokens, u32 tokensPerBlock, u32* rowTokens,
-      float* rowWeights, u32* slotRows, u32* offsets, RowBlockList* list, RowBlockList* secondList, RouteState* state,
-      u16* counts) {
+      float* rowWeights, u32* slotRows, u32* offsets, RowBlockList* list, RowBlockList* secondList, u32* turn, u16* counts,
+      u32 countedBlocks) {
     extern __shared__ __align__(16) char memory[];
-    __shared__ RowCounts rowCounts;
-    const BlockChoices choices(memory, tokensPerBlock);
+    const bool isDivided = !CLUSTER && gridDim.x > 1;
+    constexpr u32 partBytes = 2 * CountSums::groups * CountSums::vectors * 16;
+    const BlockChoices choices(memory + (isDivided ? partBytes : 0), tokensPerBlock);
     const u32 firstToken = min(blockIdx.x * tokensPerBlock, tokens), tokenCount = min(tokensPerBlock, tokens - firstToken);
     const u32 warp = threadIdx.x / 32, warps = blockDim.x / 32, lane = threadIdx.x % 32;
     // Many CTAs share the SMs evenly only if the next kernel's do not come in between.
-    if (CLUSTER || gridDim.x == 1) launch_next_kernel();
+    if (!isDivided) launch_next_kernel();
     const Router router(logits, biases, factor);
     choices.clear();
+#if CLUSTER
+    cluster_arrive();
+#endif
     wait_for_previous_kernel();
     LaneLogits next;
     if (warp < tokenCount) next.load(router.row(firstToken + warp));
+    const u32 buffer = isDivided ? *turn : 0;
+#if CLUSTER
+    cluster_wait();
+#endif
     __syncthreads();
     for (u32 place = warp; place < tokenCount; place += warps) {
         const LaneLogits values = next;
         if (place + warps < tokenCount) next.load(router.row(firstToken + place + warps));
         router.choose(values, firstToken + place, place, choices);
     }
-    exchange(choices, rowCounts, state, counts);
+    __syncthreads();
+#if CLUSTER
+    choices.share();
+#endif
     u32 rows[LANE_EXPERTS];
+    const u32* before = nullptr;
+    if (isDivided) {
+        __shared__ RowCounts rowCounts;
+        const CountSums sums = {counts, turn, countedBlocks};
+        sums.exchange(buffer, choices, reinterpret_cast<uint4*>(memory), rowCounts);
+        launch_next_kernel();
+        before = rowCounts.before;
 #pragma unroll
-    for (u32 i = 0; i < LANE_EXPERTS; ++i) {
-        const u32 expert = lane * LANE_EXPERTS + i;
-        rows[i] = expert >= EXPERTS ? 0 : gridDim.x == 1 ? choices.count(expert) : rowCounts.total[expert];
+        for (u32 i = 0; i < LANE_EXPERTS; ++i) rows[i] = rowCounts.total[32 * i + lane];
+    } else {
+        choices.count(rows);
     }
-    const LaneStarts<1> starts(rows);
-    store_rows(choices, rowCounts, starts, firstToken, tokenCount, {rowTokens, rowWeights, slotRows});
-    // The first warps of all CTAs write one list, the last ones the other.
-    const u32 first = warp * gridDim.x + blockIdx.x, last = (warps - 1 - warp) * gridDim.x + blockIdx.x;
-    store_list<LIST_ROWS>(rows, starts, first, warps * gridDim.x, tokens, list);
-    if (SECOND_LIST_ROWS > 0)
-        store_list<SECOND_LIST_ROWS + (SECOND_LIST_ROWS == 0)>(rows, starts, last, warps * gridDim.x, tokens, secondList);
-    if (warp == warps / 2 && blockIdx.x == gridDim.x - 1) store_offsets(starts, offsets);
-    leave(state);
+    // The last warps have no token where there are few: they write the blocks of the two lists in turns.
+    const u32 duty = warps - 1 - warp;
+    const bool isSecond = SECOND_LIST_ROWS > 0 && duty % 2 == 1;
+    const LaneStarts starts(rows, isSecond);
+    store_rows(choices, before, starts, firstToken, tokenCount, {rowTokens, rowWeights, slotRows});
+    constexpr u32 lists = SECOND_LIST_ROWS > 0 ? 2 : 1;
+    store_blocks(rows, starts, isSecond ? SECOND_LIST_ROWS : LIST_ROWS, duty / lists * gridDim.x + blockIdx.x,
+                 warps / lists * gridDim.x, isSecond ? secondList : list);
+    if (duty == 2 && blockIdx.x == gridDim.x - 1) store_offsets(starts, offsets);
 }

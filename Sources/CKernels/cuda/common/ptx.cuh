@@ -124,15 +124,14 @@ DEVICE void barrier_arrive_after_copies(u64* barrier) {
 DEVICE void cluster_arrive() { asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory"); }
 DEVICE void cluster_wait() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
 
-/// Reads a word of another CTA's shared memory, which lies there as `word` does here.
-DEVICE u32 load_from_cta(const u32* word, u32 cta) {
-    u32 value;
+/// Writes a word of another CTA's shared memory, which lies there as `word` does here.
+DEVICE void store_in_cta(u32* word, u32 value, u32 cta) {
     asm volatile(
         "{\n\t.reg .b32 address;\n\t"
-        "mapa.shared::cluster.u32 address, %1, %2;\n\t"
-        "ld.shared::cluster.u32 %0, [address];\n\t}"
-        : "=r"(value) : "r"(shared_address(word)), "r"(cta) : "memory");
-    return value;
+        "mapa.shared::cluster.u32 address, %0, %1;\n\t"
+        "st.shared::cluster.u32 [address], %2;\n\t}" ::"r"(shared_address(word)),
+        "r"(cta), "r"(value)
+        : "memory");
 }
 
 #endif
