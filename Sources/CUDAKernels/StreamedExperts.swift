@@ -32,7 +32,7 @@ struct StreamedExperts: Sendable {
             arguments.routing = sharedLists.routing(tokenCount: job.tokenCount)
             // These lists never change; the routing of the others runs at the same time.
             arguments.routingIsEarly = 1
-            try stream.launch(entry.kernel, entry.launch(isEarly: true), arguments)
+            try stream.launch(entry.kernel, entry.launch(isEarly: false), arguments)
             arguments.residual = job.output.address
         }
         arguments.routing = job.streamedRouting
