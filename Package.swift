@@ -88,7 +88,7 @@ let package = Package(
         .testTarget(
             name: "CUDATests", dependencies: ["CUDA", "CUDAKernels", "FP4"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "KernelCompileTests", dependencies: ["CUDA", "CUDAKernels"], swiftSettings: swiftSettings),
+            name: "KernelCompileTests", dependencies: ["CUDA", "CUDAKernels", "FP4"], swiftSettings: swiftSettings),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"], swiftSettings: swiftSettings),

@@ -1,5 +1,6 @@
 import CUDA
 import CUDAKernels
+import FP4
 import Testing
 
 /// A kernel as it is compiled for tests, and what has to come out.
@@ -37,7 +38,7 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
             try? Quantize(.mxfp4, columnCount: 2880),
         ]
         return quantizations.compactMap { $0 }.flatMap { quantize in
-            cases(for: portable, ["LDG", "STG", "REDUX"]) { try quantize.program(from: .embedded, for: $0) }
+            cases(for: portable, ["LDG", "STG", "FADD"]) { try quantize.program(from: .embedded, for: $0) }
         }
     }()
 
@@ -51,10 +52,10 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
             try? Route(.softmax, expertCount: 512, topK: 16, blockRowCounts: [32]),
         ]
         return routes.compactMap { $0 }.flatMap { route in
-            cases(for: portable, ["REDUX", "ATOMS"]) {
+            cases(for: portable, ["ATOMS", "POPC"]) {
                 try route.program(from: .embedded, for: $0, isCluster: false)
             }
-                + cases(for: withCopyEngine, ["REDUX", "UCGABAR_ARV"]) {
+                + cases(for: withCopyEngine, ["ATOMS", "POPC", "UCGABAR_ARV"]) {
                     try route.program(from: .embedded, for: $0, isCluster: true)
                 }
         }
