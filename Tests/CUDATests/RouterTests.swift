@@ -87,7 +87,7 @@ extension FakeDriverTests {
             let route = try Route(.softmax, expertCount: 512, topK: 16, blockRowCounts: [32, 128])
             let rows = try RoutedRows(stream.context, route, tokenCount: 64)
             try router(route, on: stream, tokenCount: 64).launch(
-                on: stream, logits: try DeviceBuffer<Float>(stream.context, count: 64 * 128), tokenCount: 64, into: rows
+                on: stream, logits: try DeviceBuffer<Float>(stream.context, count: 64 * 512), tokenCount: 64, into: rows
             )
             let launch = try #require(try fake.launches().first)
             #expect(launch.cluster == [0, 0, 0] && !launch.overlapsPrevious)
