@@ -1,8 +1,9 @@
 internal import CUDA
 
 extension MoEResolution {
-    /// Up to so many rows an expert the streaming kernel is faster; on average, if tokens are divided evenly.
-    private static let streamedRowCount = 16
+    /// Up to so many rows an expert, if tokens are divided evenly, the streaming kernel is faster: measured on an H100 with
+    /// the layers of Scout, Qwen3-30B-A3B and gpt-oss-120b (docs/kernels-gpu-notes.md).
+    private static let streamedRowCount = 2
 
     /// Chooses for all numbers of tokens.
     ///

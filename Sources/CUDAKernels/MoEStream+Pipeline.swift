@@ -14,7 +14,7 @@ extension MoEStream {
     init?(_ shape: ExpertShape, tokenCount: Int, sharedByteCount: Int) {
         let largest = shape.up == nil ? Self.largestRowCount : Self.largestExpertRowCount
         let rowCount = min(tokenCount, largest)
-        for pipeline in Self.pipelines(shape.down.format) {
+        for pipeline in Self.pipelines(shape) {
             self.init(shape, rowCount: rowCount, tokenCount: tokenCount, pipeline: pipeline)
             if self.sharedByteCount <= sharedByteCount { return }
         }
@@ -22,11 +22,13 @@ extension MoEStream {
     }
 
     /// From the best to the shortest (docs/kernels-gpu-notes.md).
-    private static func pipelines(_ format: WeightFormat) -> [Pipeline] {
-        let chunks = format == .bfloat16 ? [2] : [8, 4]
+    private static func pipelines(_ shape: ExpertShape) -> [Pipeline] {
+        let chunks = shape.down.format == .bfloat16 ? [2] : [8, 4]
+        // Linear layers begin while the launch before them still reads, and begin slowly; experts wait for routing first.
+        let lead = shape.up == nil ? 1 : 3
         return chunks.flatMap { chunk in
             [5, 4, 3].map { stages in
-                Pipeline(chunk: chunk, stages: stages, inFlight: 3, lead: 1, slabTurns: 2, chunkTurns: 1)
+                Pipeline(chunk: chunk, stages: stages, inFlight: 3, lead: lead, slabTurns: 2, chunkTurns: 1)
             }
         }
     }

@@ -85,7 +85,9 @@ extension FakeDriverTests {
 
         @Test("any number of tokens is captured, without memory or waiting")
         func capture() throws {
-            let layer = try layer(.llama4)
+            var configuration = MoEConfiguration.llama4
+            configuration.backend = .latency
+            let layer = try layer(configuration)
             let workspace = try MoEWorkspace(layer.configuration, on: stream)
             let (input, output) = (try activations(layer), try activations(layer))
             for tokenCount in [0, 1, 2, 5, 8, 9, 16] {
@@ -149,35 +151,35 @@ extension FakeDriverTests {
         @Test("with many tokens an expert rows are packed, multiplied and combined")
         func grouped() throws {
             var configuration = MoEConfiguration.gptOSS
-            configuration.maximumTokenCount = 150
+            configuration.maximumTokenCount = 60
             let layer = try layer(configuration)
-            #expect(layer.resolution.backend(tokenCount: 32) == .latency)
-            #expect(layer.resolution.backend(tokenCount: 33) == .throughput)
+            #expect(layer.resolution.backend(tokenCount: 4) == .latency)
+            #expect(layer.resolution.backend(tokenCount: 5) == .throughput)
             let workspace = try MoEWorkspace(configuration, on: stream)
             let (input, output) = (try activations(layer), try activations(layer))
-            let logits = try DeviceBuffer<UInt16>(loader.context, count: 150 * 4)
+            let logits = try DeviceBuffer<UInt16>(loader.context, count: 60 * 4)
             let before = try fake.launches().count
             try layer.enqueue(
-                tokenCount: 150, input: input, logits: logits, residual: input, output: output, workspace: workspace,
+                tokenCount: 60, input: input, logits: logits, residual: input, output: output, workspace: workspace,
                 on: stream)
             let launches = Array(try fake.launches()[before...])
             #expect(launches.map(\.kernel) == ["route", "pack_rows", "multiply_experts", "combine_rows"])
             try #require(launches.count == 4)
             #expect(launches[3].overlapsPrevious && launches[2].grid == [4, 1, 1])
-            // 300 rows of four experts: at most 4 + 300 / 128 blocks, and 296 + 6 * 8 slots.
-            #expect(launches[1].grid[0] == 6)
+            // 120 rows of four experts: at most 4 + 120 / 64 blocks, and 120 + 5 * 8 slots.
+            #expect(launches[1].grid[0] == 5)
             #expect(workspace.rows.blockLists.count == 2)
             let packing = launches[1].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEPack.Arguments.self) }
-            #expect(packing.inputs == input.address && packing.slotCount == 344 && packing.inputPitch == 128)
+            #expect(packing.inputs == input.address && packing.slotCount == 160 && packing.inputPitch == 128)
             #expect(packing.routing.list == workspace.rows.blockLists[1].address)
             let product = launches[2].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEGemm.Arguments.self) }
             let memory = try #require(workspace.grouped)
             #expect(product.inputs == packing.packed && product.hidden == memory.hidden.address)
-            #expect(product.output == memory.rows.address && product.residual == 0 && product.slotCount == 344)
+            #expect(product.output == memory.rows.address && product.residual == 0 && product.slotCount == 160)
             #expect(product.upBiases == layer.weights.upBiases.address && product.limit == 7)
             let sum = launches[3].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoECombine.Arguments.self) }
             #expect(sum.rows == memory.rows.address && sum.tokenRows == workspace.rows.slotRows.address)
-            #expect(sum.residual == input.address && sum.output == output.address && sum.tokenCount == 150)
+            #expect(sum.residual == input.address && sum.output == output.address && sum.tokenCount == 60)
         }
 
         @Test("where every token has one row the product writes the output, on top of the shared expert's")
@@ -208,13 +210,13 @@ extension FakeDriverTests {
             configuration.maximumTokenCount = 100
             let layer = try layer(configuration)
             let choices = layer.resolution.choices
-            #expect(
-                choices.map(\.tokenCounts) == [1...1, 2...2, 3...4, 5...8, 9...16, 17...32, 33...64, 65...100])
-            #expect(choices.map(\.backend) == [MoEBackend](repeating: .latency, count: 7) + [.throughput])
+            #expect(choices.map(\.tokenCounts) == [1...1, 2...2, 3...4, 5...8, 9...100])
+            #expect(choices.map(\.backend) == [.latency, .latency, .latency, .latency, .throughput])
             let text = "\(layer.resolution)"
-            #expect(text.contains("9 to 16 tokens: latency, stream"))
-            #expect(text.contains("1 to 64 tokens: not throughput, slower for up to 16 rows an expert"))
-            #expect(text.contains("65 to 100 tokens: not latency, slower from 16 rows an expert on"))
+            #expect(text.contains("5 to 8 tokens: latency, stream"))
+            #expect(text.contains("9 to 100 tokens: throughput, grouped product, blocks of 64 rows"))
+            #expect(text.contains("1 to 8 tokens: not throughput, slower for up to 2 rows an expert"))
+            #expect(text.contains("9 to 100 tokens: not latency, slower from 2 rows an expert on"))
         }
 
         @Test("a layer that no kernel computes is refused with the reasons")

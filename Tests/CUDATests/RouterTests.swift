@@ -84,10 +84,10 @@ extension FakeDriverTests {
         func oldDevice() throws {
             try fake.setDevices(1, 8, 0)
             let stream = try Stream(try fake.context())
-            let route = try qwen()
+            let route = try Route(.softmax, expertCount: 512, topK: 16, blockRowCounts: [32, 128])
             let rows = try RoutedRows(stream.context, route, tokenCount: 64)
             try router(route, on: stream, tokenCount: 64).launch(
-                on: stream, logits: try DeviceBuffer<Float>(stream.context, count: 64 * 128), tokenCount: 64, into: rows
+                on: stream, logits: try DeviceBuffer<Float>(stream.context, count: 64 * 512), tokenCount: 64, into: rows
             )
             let launch = try #require(try fake.launches().first)
             #expect(launch.cluster == [0, 0, 0] && !launch.overlapsPrevious)
@@ -113,7 +113,7 @@ extension FakeDriverTests {
             refused("64 experts in 0 groups") { try route(groups(0, 1)) }
             refused("64 experts in 7 groups") { try route(groups(7, 1)) }
             refused("64 experts in 64 groups") { try route(groups(64, 8)) }
-            refused("96 experts in 32 groups") { try route(groups(32, 8), experts: 96) }
+            refused("96 experts in 6 groups") { try route(groups(6, 3), experts: 96) }
             refused("0 of 8 groups") { try route(groups(8, 0)) }
             refused("9 of 8 groups") { try route(groups(8, 9)) }
             refused("1 of 16 groups for 8 experts") { try route(groups(16, 1), topK: 8) }

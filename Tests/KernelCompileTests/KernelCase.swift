@@ -96,7 +96,7 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
             try? Quantize(.mxfp4, columnCount: 2880),
         ]
         return quantizations.compactMap { $0 }.enumerated().flatMap { index, quantize in
-            cases(for: index == 0 ? portable : [Architecture(9, 0)], ["LDG", "STG", "REDUX"]) {
+            cases(for: index == 0 ? portable : [Architecture(9, 0)], ["LDG", "STG", "FADD"]) {
                 try quantize.program(from: .embedded, for: $0)
             }
         }
@@ -112,10 +112,10 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
             try? Route(.softmax, expertCount: 512, topK: 16, blockRowCounts: [32]),
         ]
         return routes.compactMap { $0 }.enumerated().flatMap { index, route in
-            cases(for: index == 0 ? portable : [Architecture(9, 0)], ["REDUX", "ATOMS"]) {
+            cases(for: index == 0 ? portable : [Architecture(9, 0)], ["ATOMS", "POPC"]) {
                 try route.program(from: .embedded, for: $0, isCluster: false)
             }
-                + cases(for: index == 0 ? withCopyEngine : [Architecture(9, 0)], ["REDUX", "UCGABAR_ARV"]) {
+                + cases(for: index == 0 ? withCopyEngine : [Architecture(9, 0)], ["ATOMS", "POPC", "UCGABAR_ARV"]) {
                     try route.program(from: .embedded, for: $0, isCluster: true)
                 }
         }

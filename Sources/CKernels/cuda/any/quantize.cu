@@ -231,8 +231,8 @@ DEVICE void store_piece(const Piece& piece, u32 index, bool isValid, const Block
 }
 
 /// encodeScales: NVFP4 with SCALE GIVEN reads one, [1]; with SCALE ROW writes those of the rows, [T]; MXFP4 ignores it.
-extern "C" __global__ void __launch_bounds__(THREADS)
-quantize(const uint4* x, u32 rows, float* encodeScales, uint2* codes, u8* scales) {
+extern "C" __global__ void __launch_bounds__(THREADS) quantize(
+    const uint4* x, u32 rows, float* encodeScales, uint2* codes, u8* scales) {
     constexpr u32 TILE = THREADS * PIECES_PER_THREAD;
     const u32 pieces = rows * ROW_PIECES, dataBlocks = SCALE == ROW ? rows : (pieces + TILE - 1) / TILE;
     launch_next_kernel();
@@ -271,8 +271,8 @@ quantize(const uint4* x, u32 rows, float* encodeScales, uint2* codes, u8* scales
 /// The encode scale of a whole tensor: the CTAs' maxima, and by the CTA that comes last the largest of them.
 ///
 ///   encodeScale[0] = 2688 / max |x|     partials [1 + CTAs], the first is a counter: zero before the first launch
-extern "C" __global__ void __launch_bounds__(256)
-encode_scale(const uint4* x, u32 rows, u32* partials, float* encodeScale) {
+extern "C" __global__ void __launch_bounds__(256) encode_scale(
+    const uint4* x, u32 rows, u32* partials, float* encodeScale) {
     const u32 pieces = rows * ROW_PIECES;
     launch_next_kernel();
     wait_for_previous_kernel();

@@ -465,10 +465,10 @@ DEVICE void store_offsets(const LaneStarts& starts, u32* offsets) {
 
 /// biases [EXPERTS], BIASED_SIGMOID only; factor: multiplies all weights; lists: room for T * TOP_K / limit + EXPERTS blocks,
 /// the second one null if SECOND_LIST_ROWS is 0; turn, counts: as CountSums has them, zero before the first launch.
-extern "C" __global__ void __launch_bounds__(THREADS, 1)
-route(const char* logits, const float* biases, float factor, u32 tokens, u32 tokensPerBlock, u32* rowTokens,
-      float* rowWeights, u32* slotRows, u32* offsets, RowBlockList* list, RowBlockList* secondList, u32* turn, u16* counts,
-      u32 countedBlocks) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1) route(
+    const char* logits, const float* biases, float factor, u32 tokens, u32 tokensPerBlock, u32* rowTokens,
+    float* rowWeights, u32* slotRows, u32* offsets, RowBlockList* list, RowBlockList* secondList, u32* turn, u16* counts,
+    u32 countedBlocks) {
     extern __shared__ __align__(16) char memory[];
     const bool isDivided = !CLUSTER && gridDim.x > 1;
     constexpr u32 partBytes = 2 * CountSums::groups * CountSums::vectors * 16;
