@@ -22,7 +22,8 @@ extension ExpertPass {
             let alreadySplit = isShareable ? splitRows[step.rows[first]] : nil
             let rows = MatrixRows(
                 rows: area.rows + first, rowCount: group.assignments.count, columnCount: input.columnCount,
-                quantized: matrix.shape.isQuantized, prepared: alreadySplit ?? area.prepared(first),
+                quantized: matrix.shape.isQuantized, order: backend.sumOrder(of: [matrix]),
+                prepared: alreadySplit ?? area.prepared(first),
                 kernels: backend.kernels)
             inputs.append(rows)
             if alreadySplit == nil { unprepared.append(rows) }
