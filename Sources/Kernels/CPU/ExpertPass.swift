@@ -7,6 +7,8 @@ struct ExpertPass {
     let step: ExpertStep
     let layer: CPUFeedForward
     let backend: CPUBackend
+    /// Whether rows are weighted before they enter the experts.
+    let weightsInput: Bool
     /// What enters the gate and up projections of each group.
     private(set) var gateInputs: [MatrixRows] = []
     private(set) var upInputs: [MatrixRows] = []
@@ -24,6 +26,7 @@ struct ExpertPass {
         self.step = step
         self.layer = layer
         self.backend = backend
+        self.weightsInput = weightsInput
         let count = step.rows.count
         let inputSize = InputArea.valueCount(capacity: count, columnCount: layer.hiddenSize)
         let hiddenSize = InputArea.valueCount(capacity: count, columnCount: layer.intermediateSize)
@@ -48,7 +51,7 @@ struct ExpertPass {
             return MatrixRows(
                 rows: hidden.rows + first, rowCount: group.assignments.count, columnCount: layer.intermediateSize,
                 quantized: layer.experts[group.expert].down.shape.isQuantized,
-                order: backend.sumOrder(of: [layer.experts[group.expert].down]), prepared: hidden.prepared(first),
+                order: order(of: group, layer.experts[group.expert].down), prepared: hidden.prepared(first),
                 kernels: backend.kernels)
         }
         gateInputs = makeInputs(from: input, weighted: weightsInput, area: gate) { $0.gate }

@@ -6,7 +6,7 @@ import CCPUKernels
     import Darwin
 #endif
 
-/// The attention of one row of a sequence and the query heads of one key head in ``SumOrder/reference``.
+/// The attention of one row of a sequence and the query heads of one key head in the order of sums of the W4A4 references.
 ///
 /// All scores of the row are there before its softmax, and weights are normalized before values are added.
 struct RowAttention {
@@ -116,7 +116,8 @@ extension CPUBackend {
             let scratch = try attentionScratch.reserve(rowCount: pool.threadCount, columnCount: scratchSize)
             let (rows, headCount) = (sequence.rows, shape.keyValueHeadCount)
             pool.runInLanes(
-                rows.count * headCount, operationCount: 2 * rows.count * shape.queryHeadCount * keyCount * shape.headSize
+                rows.count * headCount,
+                operationCount: 2 * rows.count * shape.queryHeadCount * keyCount * shape.headSize
             ) { task, lane in
                 let (index, head) = task.quotientAndRemainder(dividingBy: headCount)
                 kernel.run(
