@@ -1,11 +1,5 @@
 import CCPUKernels
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// The attention of one row of a sequence and the query heads of one key head in the order of sums of the W4A4 references.
 ///
 /// All scores of the row are there before its softmax, and weights are normalized before values are added.
@@ -88,12 +82,12 @@ struct RowAttention {
             row[key] *= scale
             largest = max(largest, row[key])
         }
-        for key in row.indices {
-            row[key] = visible.contains(key) ? exp(row[key] - largest) : 0
-        }
-        if let sink { row[keyCount] = exp(sink - largest) }
-        let factor = 1 / SumOrder.softmaxSum(row[..<(sink == nil ? keyCount : keyCount + 1)])
-        for key in visible { row[key] *= factor }
+        let count = sink == nil ? keyCount : keyCount + 1
+        for key in row.indices where !visible.contains(key) { row[key] = -.infinity }
+        if let sink { row[keyCount] = sink }
+        if let base = row.baseAddress { backend.vectors.exponentials(base, count, largest) }
+        let factor = 1 / SumOrder.softmaxSum(row[..<count])
+        for key in row.indices { row[key] = visible.contains(key) ? row[key] * factor : 0 }
     }
 }
 
