@@ -33,8 +33,9 @@ extension ExpertPass {
         return inputs
     }
 
-    /// The order of sums of one expert's rows. Where experts take weighted rows (Llama 4), the references multiply all rows
-    /// by each expert, with weights of zero.
+    /// The order of sums of one expert's rows.
+    ///
+    /// Where experts take weighted rows (Llama 4), the references multiply all rows by each expert, with weights of zero.
     func order(of group: ExpertStep.Group, _ matrix: PackedMatrix) -> SumOrder {
         backend.sumOrder(
             rowCount: weightsInput ? step.rows.count : group.assignments.count, of: [matrix])

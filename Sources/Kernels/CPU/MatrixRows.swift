@@ -116,8 +116,9 @@ struct MatrixRows {
         }
     }
 
-    /// Adds the products of every fourth column, each of them rounded, and then the four sums. A single row's first four
-    /// products are in one sum.
+    /// Adds the products of every fourth column, each of them rounded, and then the four sums.
+    ///
+    /// A single row's first four products are in one sum.
     private func multiplyInFours(
         _ matrix: PackedMatrix, block: Int, row: UnsafePointer<Float>, kernels: nibble_matrix_kernels,
         panel: UnsafeMutablePointer<Float>, into sums: UnsafeMutablePointer<Float>

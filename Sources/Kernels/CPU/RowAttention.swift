@@ -1,6 +1,6 @@
 import CCPUKernels
 
-/// The attention of one row of a sequence and the query heads of one key head in the order of sums of the W4A4 references.
+/// The attention of one row and the query heads of one key head, in the order of sums of the W4A4 references.
 ///
 /// All scores of the row are there before its softmax, and weights are normalized before values are added.
 struct RowAttention {
@@ -73,7 +73,9 @@ struct RowAttention {
         }
     }
 
-    /// Turns products of queries and keys into weights; those of hidden keys are zero. The sink comes behind the last key.
+    /// Turns products of queries and keys into weights; those of hidden keys are zero.
+    ///
+    /// The sink comes behind the last key.
     private func softmax(
         _ row: UnsafeMutableBufferPointer<Float>, visible: Range<Int>, keyCount: Int, sink: Float?
     ) {
