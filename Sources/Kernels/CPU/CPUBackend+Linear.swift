@@ -100,7 +100,8 @@ extension CPUBackend {
                     inputs[index].multiply(part, block: block, kernels: kernels, panel: lane.panel, into: lane.sums)
                     let first = block * PackedShape.blockRows
                     kernels.store(
-                        lane.sums, rowCount, part.globalScale, bias.map { UnsafePointer($0 + first) }, nil,
+                        lane.sums, rowCount, inputs[index].order.outputScale(of: part),
+                        bias.map { UnsafePointer($0 + first) }, nil,
                         accumulating, outputs, linear.firstRows[index] + first, part.shape.rowCount(ofBlock: block))
                 }
             }
@@ -129,7 +130,8 @@ extension CPUBackend {
             inputs.append(
                 MatrixRows(
                     rows: area.rows, rowCount: rowCount, columnCount: columnCount,
-                    quantized: parts.contains { $0.0.shape.isQuantized }, prepared: area.prepared(0),
+                    quantized: parts.contains { $0.0.shape.isQuantized },
+                    order: sumOrder(rowCount: rowCount, of: linear.parts), prepared: area.prepared(0),
                     kernels: kernels))
         }
         prepare(inputs)
