@@ -44,10 +44,11 @@ struct WeightArena {
     private var memory: WeightMemory?
     private var usedByteCount = 0
 
-    /// Of a piece, unless one layer needs more.
-    private static let pieceByteCount = 64 << 20
+    /// Of a piece, unless one matrix or expert needs more. What is not written takes no memory, but ends in a large page
+    /// that in part is.
+    private static let pieceByteCount = 256 << 20
 
-    /// Memory for the matrices of a layer, and where it starts in a piece, at a multiple of 64 bytes.
+    /// Memory for a matrix or an expert, and where it starts in a piece, at a multiple of 64 bytes.
     ///
     /// - Throws: ``KernelError`` if there is not that much memory.
     mutating func reserve(
