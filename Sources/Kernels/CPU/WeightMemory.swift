@@ -44,8 +44,9 @@ struct WeightArena {
     private var memory: WeightMemory?
     private var usedByteCount = 0
 
-    /// Of a piece, unless one matrix or expert needs more. What is not written takes no memory, but ends in a large page
-    /// that in part is.
+    /// Of a piece, unless one matrix or expert needs more.
+    ///
+    /// What is not written takes no memory but for the rest of a large page: few large pieces waste less than many.
     private static let pieceByteCount = 256 << 20
 
     /// Memory for a matrix or an expert, and where it starts in a piece, at a multiple of 64 bytes.
