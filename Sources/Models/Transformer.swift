@@ -75,13 +75,16 @@ public final class Transformer<B: Backend> {
         case .mixture(let router, let routing, let experts, let shared):
             try backend.apply(
                 router, to: buffers.normalized, rowCount: rowCount, accumulating: false, into: buffers.routerLogits)
+            // Experts are added to each other first, as in transformers, which rounds otherwise.
+            try backend.clear(buffers.mixed, rowCount: rowCount)
             if let shared {
                 try backend.feedForward(
-                    shared, input: buffers.normalized, rowCount: rowCount, addingTo: buffers.hidden)
+                    shared, input: buffers.normalized, rowCount: rowCount, addingTo: buffers.mixed)
             }
             try backend.routeToExperts(
                 experts, routing: routing, logits: buffers.routerLogits, input: buffers.normalized,
-                rowCount: rowCount, addingTo: buffers.hidden)
+                rowCount: rowCount, addingTo: buffers.mixed)
+            try backend.add(buffers.mixed, rowCount: rowCount, to: buffers.hidden)
         }
     }
 

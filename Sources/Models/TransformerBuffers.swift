@@ -15,6 +15,8 @@ struct TransformerBuffers<B: Backend> {
     let attended: B.Activations
     /// Router logits, `[T, E]` of the layer with most experts.
     let routerLogits: B.Activations
+    /// The sum of a layer's experts, `[T, H]`.
+    let mixed: B.Activations
     /// The residual stream of the rows that go to the head, `[logitRowCount, H]`.
     let selected: B.Activations
     /// Logits, `[logitRowCount, V]`.
@@ -30,6 +32,8 @@ struct TransformerBuffers<B: Backend> {
             rowCount: rowCount,
             columnCount: specification.attentions.map { $0.queryHeadCount * $0.headSize }.max() ?? 0)
         routerLogits = try backend.makeActivations(rowCount: rowCount, columnCount: specification.maximumExpertCount)
+        mixed = try backend.makeActivations(
+            rowCount: specification.maximumExpertCount > 0 ? rowCount : 0, columnCount: hiddenSize)
         selected = try backend.makeActivations(rowCount: Self.logitRowCount, columnCount: hiddenSize)
         logits = try backend.makeActivations(
             rowCount: Self.logitRowCount, columnCount: specification.vocabularySize)

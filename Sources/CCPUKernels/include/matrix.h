@@ -63,8 +63,8 @@ typedef struct {
 
 /// Products of blocks of 16 matrix rows with rows of activations, compiled for one instruction set.
 ///
-/// All of them write or add to `sums`, `[activation rows, 16]`, without the global scale. Columns are as in
-/// ``nibble_block_bytes``; activations need no alignment, `sums`, panels and tiles are aligned to 64 bytes.
+/// All of them write or add to `sums`, `[activation rows, 16]`, without the global scale unless it is given.
+/// Columns are as in ``nibble_block_bytes``; activations need no alignment, `sums`, panels and tiles are aligned to 64 bytes.
 typedef struct {
     /// Rows from which decoding a panel for all of them beats decoding blocks for a few rows at a time.
     size_t panel_threshold;
@@ -81,8 +81,10 @@ typedef struct {
         nibble_format format, const uint8_t *block, size_t columns, const float *const _Nonnull *_Nonnull rows,
         size_t row_count, float *sums);
 
-    /// Decodes columns `first ..< first + count` of a block to float32, `[count, 16]`; `first` is a multiple of 128.
-    void (*decode_panel)(nibble_format format, const uint8_t *block, size_t first, size_t count, float *panel);
+    /// Decodes columns `first ..< first + count` of a block to float32, `[count, 16]`; `first` is a multiple of four
+    /// groups of columns with a scale, 64 or 128. Packed formats become `value * (scale * global_scale)`.
+    void (*decode_panel)(
+        nibble_format format, const uint8_t *block, size_t first, size_t count, float global_scale, float *panel);
 
     /// Copies columns `first ..< first + depth` of rows to tiles of a few rows, `[depth, rows of the tile]` each.
     void (*pack_tiles)(

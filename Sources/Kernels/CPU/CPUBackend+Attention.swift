@@ -12,6 +12,11 @@ extension CPUBackend {
         let shape = try AttentionShape(attention)
         try require(projected, columnCount: attention.projectedSize)
         try require(output, columnCount: shape.queryHeadCount * shape.headSize)
+        guard activationPrecision == .full else {
+            try attendInReferenceOrder(
+                projected, attention: attention, layer: layer, sequences: sequences, into: output)
+            return
+        }
         attentionPlan.reset()
         for sequence in sequences {
             let rowCount = min(projected.rowCount, output.rowCount)

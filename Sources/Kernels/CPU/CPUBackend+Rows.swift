@@ -1,3 +1,5 @@
+import CCPUKernels
+
 extension CPUBackend {
     /// Makes a buffer `[rowCount, columnCount]`.
     public func makeActivations(rowCount: Int, columnCount: Int) throws(KernelError) -> CPUActivations {
@@ -6,6 +8,29 @@ extension CPUBackend {
 
     /// Makes a small weight.
     public func makeVector(_ values: [Float]) throws(KernelError) -> CPUVector { try CPUVector(values) }
+
+    /// Sets rows to zero.
+    ///
+    /// - Throws: ``KernelError`` if there are fewer rows.
+    public func clear(_ activations: CPUActivations, rowCount: Int) throws(KernelError) {
+        try require(activations, rowCount: rowCount)
+        activations.base.update(repeating: 0, count: rowCount * activations.columnCount)
+    }
+
+    /// Adds the rows of the input to those of the output.
+    ///
+    /// - Throws: ``KernelError`` if sizes disagree.
+    public func add(
+        _ input: CPUActivations, rowCount: Int, to output: CPUActivations
+    ) throws(KernelError) {
+        try require(output, columnCount: input.columnCount)
+        try require(input, rowCount: rowCount)
+        try require(output, rowCount: rowCount)
+        let (vectors, columnCount) = (vectors, input.columnCount)
+        pool.runInRanges(rowCount, operationCount: rowCount * columnCount) { rows in
+            for row in rows { vectors.add_scaled(input.row(row), columnCount, 1, output.row(row)) }
+        }
+    }
 
     /// Copies the given rows of the input to the first rows of the output.
     ///

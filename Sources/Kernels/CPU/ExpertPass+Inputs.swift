@@ -22,7 +22,8 @@ extension ExpertPass {
             let alreadySplit = isShareable ? splitRows[step.rows[first]] : nil
             let rows = MatrixRows(
                 rows: area.rows + first, rowCount: group.assignments.count, columnCount: input.columnCount,
-                quantized: matrix.shape.isQuantized, prepared: alreadySplit ?? area.prepared(first),
+                quantized: matrix.shape.isQuantized, order: order(of: group, matrix),
+                prepared: alreadySplit ?? area.prepared(first),
                 kernels: backend.kernels)
             inputs.append(rows)
             if alreadySplit == nil { unprepared.append(rows) }
@@ -30,6 +31,14 @@ extension ExpertPass {
         }
         backend.prepare(unprepared)
         return inputs
+    }
+
+    /// The order of sums of one expert's rows.
+    ///
+    /// Where experts take weighted rows (Llama 4), the references multiply all rows by each expert, with weights of zero.
+    func order(of group: ExpertStep.Group, _ matrix: PackedMatrix) -> SumOrder {
+        backend.sumOrder(
+            rowCount: weightsInput ? step.rows.count : group.assignments.count, of: [matrix])
     }
 
     /// Points an area's rows to those of one expert's assignments, or to what weights and precision make of them.

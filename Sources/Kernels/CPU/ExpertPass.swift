@@ -7,6 +7,8 @@ struct ExpertPass {
     let step: ExpertStep
     let layer: CPUFeedForward
     let backend: CPUBackend
+    /// Whether rows are weighted before they enter the experts.
+    let weightsInput: Bool
     /// What enters the gate and up projections of each group.
     private(set) var gateInputs: [MatrixRows] = []
     private(set) var upInputs: [MatrixRows] = []
@@ -24,6 +26,7 @@ struct ExpertPass {
         self.step = step
         self.layer = layer
         self.backend = backend
+        self.weightsInput = weightsInput
         let count = step.rows.count
         let inputSize = InputArea.valueCount(capacity: count, columnCount: layer.hiddenSize)
         let hiddenSize = InputArea.valueCount(capacity: count, columnCount: layer.intermediateSize)
@@ -47,7 +50,8 @@ struct ExpertPass {
             let first = group.assignments.lowerBound
             return MatrixRows(
                 rows: hidden.rows + first, rowCount: group.assignments.count, columnCount: layer.intermediateSize,
-                quantized: layer.experts[group.expert].down.shape.isQuantized, prepared: hidden.prepared(first),
+                quantized: layer.experts[group.expert].down.shape.isQuantized,
+                order: order(of: group, layer.experts[group.expert].down), prepared: hidden.prepared(first),
                 kernels: backend.kernels)
         }
         gateInputs = makeInputs(from: input, weighted: weightsInput, area: gate) { $0.gate }
@@ -64,7 +68,7 @@ struct ExpertPass {
             let group = step.groups[piece.group]
             let expert = layer.experts[group.expert]
             let scratch = LaneScratch(base: lanes, lane: lane, rowCount: step.largestGroup)
-            var gate = nibble_gate(expert, activation: layer.activation)
+            var gate = nibble_gate(expert, activation: layer.activation, order: gateInputs[piece.group].order)
             for block in piece.blocks {
                 gateInputs[piece.group].multiply(
                     expert.gate, block: block, kernels: kernels, panel: scratch.panel, into: scratch.sums)
@@ -124,7 +128,7 @@ struct ExpertPass {
                     let column = block * PackedShape.blockRows
                     step.weights.withUnsafeBufferPointer { weights in
                         kernels.store(
-                            scratch.sums, hidden.rowCount, expert.down.globalScale,
+                            scratch.sums, hidden.rowCount, hidden.order.outputScale(of: expert.down),
                             expert.biases.map { UnsafePointer($0.down.base + column) },
                             weightsOutput ? weights.baseAddress.map { $0 + first } : nil, true, outputRows + first,
                             column, expert.down.shape.rowCount(ofBlock: block))
@@ -141,13 +145,13 @@ struct ExpertPass {
 
 extension nibble_gate {
     /// The scales, biases and activation of an expert.
-    fileprivate init(_ expert: CPUFeedForward.Expert, activation: GatedActivation) {
+    fileprivate init(_ expert: CPUFeedForward.Expert, activation: GatedActivation, order: SumOrder) {
         var (clamped, alpha, limit): (Bool, Float, Float) = (false, 1, 0)
         if case .clampedSwiglu(let givenAlpha, let givenLimit) = activation {
             (clamped, alpha, limit) = (true, givenAlpha, givenLimit)
         }
         self.init(
-            gate_scale: expert.gate.globalScale, up_scale: expert.up.globalScale,
+            gate_scale: order.outputScale(of: expert.gate), up_scale: order.outputScale(of: expert.up),
             gate_bias: expert.biases.map { UnsafePointer($0.gate.base) },
             up_bias: expert.biases.map { UnsafePointer($0.up.base) }, clamped: clamped, alpha: alpha, limit: limit)
     }

@@ -65,28 +65,31 @@ struct ExpertSelection {
         left > right || (right.isNaN && !left.isNaN)
     }
 
-    /// Turns the chosen logits, the largest first, into weights.
+    /// Turns the chosen logits, the largest first, into weights, in the order in which transformers rounds.
     private static func weigh(
         _ chosen: UnsafeMutableBufferPointer<Float>, by score: Routing.Score, logits: UnsafeBufferPointer<Float>
     ) {
         switch score {
         case .sigmoid:
             for index in chosen.indices { chosen[index] = 1 / (1 + exp(-chosen[index])) }
-        case .softmaxOfSelected, .softmax(renormalized: true):
-            // A softmax over all experts, divided by the sum of the chosen ones, is the softmax over these.
+        case .softmaxOfSelected:
             let largest = chosen[0]
-            divide(chosen, largest: largest, by: sum(UnsafeBufferPointer(chosen), largest: largest))
-        case .softmax(renormalized: false):
+            softmax(chosen, largest: largest, sum: sum(UnsafeBufferPointer(chosen), largest: largest))
+        case .softmax(let renormalized):
             let largest = chosen[0]
-            divide(chosen, largest: largest, by: sum(logits, largest: largest))
+            softmax(chosen, largest: largest, sum: sum(logits, largest: largest))
+            guard renormalized else { return }
+            let chosenSum = chosen.reduce(0, +)
+            for index in chosen.indices { chosen[index] /= chosenSum }
         }
     }
 
     private static func sum(_ logits: UnsafeBufferPointer<Float>, largest: Float) -> Float {
-        logits.reduce(0) { $0 + exp($1 - largest) }
+        SumOrder.softmaxSum(logits.lazy.map { exp($0 - largest) })
     }
 
-    private static func divide(_ chosen: UnsafeMutableBufferPointer<Float>, largest: Float, by sum: Float) {
-        for index in chosen.indices { chosen[index] = exp(chosen[index] - largest) / sum }
+    private static func softmax(_ chosen: UnsafeMutableBufferPointer<Float>, largest: Float, sum: Float) {
+        let factor = 1 / sum
+        for index in chosen.indices { chosen[index] = exp(chosen[index] - largest) * factor }
     }
 }

@@ -73,6 +73,12 @@ public protocol Backend: AnyObject {
         _ layer: FeedForward, routing: Routing, logits: Activations, input: Activations, rowCount: Int,
         addingTo output: Activations) throws
 
+    /// Sets rows to zero.
+    func clear(_ activations: Activations, rowCount: Int) throws
+
+    /// Adds the rows of the input to those of the output.
+    func add(_ input: Activations, rowCount: Int, to output: Activations) throws
+
     /// Copies the given rows of the input to the first rows of the output.
     func gather(_ rows: [Int], from input: Activations, into output: Activations) throws
 
