@@ -97,6 +97,9 @@ let package = Package(
             name: "CUDATests", dependencies: ["CUDA", "CUDAKernels", "FP4", "Kernels"], swiftSettings: swiftSettings),
         .testTarget(
             name: "KernelCompileTests", dependencies: ["CUDA", "CUDAKernels", "FP4"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "SelfTestTests", dependencies: ["CUDAKernels", "FP4", "Kernels", "SelfTest"],
+            swiftSettings: swiftSettings),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"], swiftSettings: swiftSettings),
