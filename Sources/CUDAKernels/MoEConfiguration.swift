@@ -48,8 +48,9 @@ public struct MoEConfiguration: Sendable, Equatable {
         self.maximumTokenCount = maximumTokenCount
     }
 
-    /// The elements from one row of the input, the residual or the output to the next: `H` up to a multiple of 64. What
-    /// lies beyond `H` has to be zero in the input and the residual, and is zero in the output.
+    /// The elements from one row of the input, the residual or the output to the next: `H` up to a multiple of 64.
+    ///
+    /// What lies beyond `H` has to be zero in the input and the residual, and is zero in the output.
     public var rowPitch: Int { hiddenSize.rounded(upTo: SlabLayout.columnCount) }
 
     /// The experts whose weights there are: with the shared one, which comes last.

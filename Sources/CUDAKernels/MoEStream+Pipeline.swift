@@ -24,11 +24,12 @@ extension MoEStream {
     /// From the best to the shortest (docs/kernels-gpu-notes.md).
     private static func pipelines(_ shape: ExpertShape) -> [Pipeline] {
         let chunks = shape.down.format == .bfloat16 ? [2] : [8, 4]
-        // Linear layers begin while the launch before them still reads, and begin slowly; experts wait for routing first.
+        // Linear layers begin while the launch before them still reads, so slowly; experts wait for routing first.
         let lead = shape.up == nil ? 1 : 3
         return chunks.flatMap { chunk in
             [5, 4, 3].map { stages in
-                Pipeline(chunk: chunk, stages: stages, inFlight: 3, lead: lead, slabTurns: 2, chunkTurns: 1)
+                Pipeline(
+                    chunk: chunk, stages: stages, inFlight: 3, lead: lead, middle: 1, slabTurns: 2, chunkTurns: 1)
             }
         }
     }

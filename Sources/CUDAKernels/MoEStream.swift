@@ -16,8 +16,10 @@ struct MoEStream: Sendable, Equatable {
 
     /// How bytes are kept in flight and who multiplies them.
     struct Pipeline: Sendable, Equatable {
-        /// Slabs of a stage, stages of the ring, and stages that are under way at once: usually, and in the first round.
-        var chunk: Int, stages: Int, inFlight: Int, lead: Int
+        /// Slabs of a stage, and stages of the ring.
+        var chunk: Int, stages: Int
+        /// Stages that are under way at once: usually, and while the ring fills for the first and for the second product.
+        var inFlight: Int, lead: Int, middle: Int
         /// The warps that share 16 weight rows: how many take turns at slabs, and at chunks.
         var slabTurns: Int, chunkTurns: Int
     }
@@ -55,7 +57,7 @@ struct MoEStream: Sendable, Equatable {
             ]
             + [
                 pipeline.chunk, pipeline.stages, pipeline.inFlight, pipeline.lead, pipeline.slabTurns,
-                pipeline.chunkTurns,
+                pipeline.chunkTurns, pipeline.middle,
             ].map { "\($0)" }
         return try sources.program(
             Self.path, for: architecture,

@@ -9,18 +9,19 @@ func randomMatrix(_ name: String, _ rowCount: Int, _ columnCount: Int) -> Weight
     let amplitude = (3 / Float(columnCount)).squareRoot()
     let values = (0..<rowCount * columnCount).map { _ in Float.random(in: -amplitude...amplitude) }
     let globalScale = NVFP4.globalScale(absoluteMaximum: amplitude)
-    let codes = UnsafeMutableRawBufferPointer.allocate(byteCount: values.count / 2, alignment: 16)
-    let scales = UnsafeMutableRawBufferPointer.allocate(byteCount: values.count / 16, alignment: 16)
+    nonisolated(unsafe) let codes = UnsafeMutableRawPointer.allocate(byteCount: values.count / 2, alignment: 16)
+    nonisolated(unsafe) let scales = UnsafeMutableRawPointer.allocate(byteCount: values.count / 16, alignment: 16)
     values.withUnsafeBufferPointer {
-        NVFP4.quantize(weights: $0, globalScale: globalScale, codes: codes, scales: scales)
+        NVFP4.quantize(
+            weights: $0, globalScale: globalScale, codes: .init(start: codes, count: values.count / 2),
+            scales: .init(start: scales, count: values.count / 16))
     }
-    func bytes(_ buffer: UnsafeMutableRawBufferPointer, _ rowStride: Int) -> StridedBytes {
-        StridedBytes(base: UnsafeRawPointer(buffer.baseAddress!), rowStride: rowStride, columnStride: 1)
-    }
+    let blockScales = StridedBytes(base: scales, rowStride: columnCount / 16, columnStride: 1)
     return WeightMatrix(
-        name: name, rowCount: rowCount, columnCount: columnCount, elements: bytes(codes, columnCount / 2),
-        encoding: .nvfp4(blockScales: bytes(scales, columnCount / 16), globalScale: globalScale),
-        onDiscard: { codes.deallocate(); scales.deallocate() })
+        name: name, rowCount: rowCount, columnCount: columnCount,
+        elements: StridedBytes(base: codes, rowStride: columnCount / 2, columnStride: 1),
+        encoding: .nvfp4(blockScales: blockScales, globalScale: globalScale)
+    ) { [codes, scales].forEach { $0.deallocate() } }
 }
 
 // The GPU, and the compiler of its kernels; compiled ones could be kept in a folder.
@@ -45,7 +46,8 @@ print(layer.resolution)
 
 // Three tokens: their BF16 rows, and their router logits.
 func bits(_ count: Int) -> [UInt16] { (0..<count).map { _ in BFloat16(Float.random(in: -1...1)).bits } }
-let (input, logits) = (try DeviceBuffer<UInt16>(context, count: 3 * 1024), try DeviceBuffer<UInt16>(context, count: 3 * 8))
+let input = try DeviceBuffer<UInt16>(context, count: 3 * 1024)
+let logits = try DeviceBuffer<UInt16>(context, count: 3 * 8)
 let output = try DeviceBuffer<UInt16>(context, count: 3 * 1024)
 try stream.write(bits(input.count), to: input)
 try stream.write(bits(logits.count), to: logits)

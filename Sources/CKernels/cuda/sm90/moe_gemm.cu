@@ -319,7 +319,7 @@ struct MoeGemm {
 #pragma unroll
             for (int m = 0; m < kPerGroup; ++m) tiles[m].prepare();
             multiply_step<N, kPerGroup, 0>(sums, tiles, b);
-            if (slab > 0 && lane == 0) barrier_arrive(&barriers->empty[previous]);
+            if (slab > 0) release_stage(previous);
             previous = cursor.stage;
             cursor.advance();
             multiply_step<N, kPerGroup, 1>(sums, tiles, b);
@@ -335,7 +335,12 @@ struct MoeGemm {
         wgmma_wait<0>();
 #pragma unroll
         for (int m = 0; m < kPerGroup; ++m) wgmma_hold(sums[m]);
-        if (lane == 0) barrier_arrive(&barriers->empty[previous]);
+        release_stage(previous);
+    }
+
+    DEVICE void release_stage(u32 stage) const {
+        __syncwarp();
+        if (lane == 0) barrier_arrive(&barriers->empty[stage]);
     }
 
     template <int N, int kPerGroup, int step>
