@@ -38,12 +38,12 @@ struct BenchKernels: AsyncParsableCommand {
         help: "Kernels of the experts on a GPU: auto, latency, throughput. (default: NIBBLE_MOE_BACKEND, else auto)")
     var moeBackend: MoEBackend?
 
-    private static let tokenCounts = 1...65536
+    private var tokenCounts: ClosedRange<Int> { backendOptions.device == .cuda ? 1...65280 : 1...4096 }
 
     func validate() throws {
-        for count in tokens.ids where !Self.tokenCounts.contains(count) {
+        for count in tokens.ids where !tokenCounts.contains(count) {
             throw ValidationError(
-                "--tokens: expected \(Self.tokenCounts.lowerBound) to \(Self.tokenCounts.upperBound), found \(count)")
+                "--tokens: expected \(tokenCounts.lowerBound) to \(tokenCounts.upperBound), found \(count)")
         }
         if Set(tokens.ids).count != tokens.ids.count { throw ValidationError("--tokens: a number is given twice.") }
         if Set(operations).count != operations.count { throw ValidationError("An operation is given twice.") }
