@@ -31,13 +31,14 @@ public struct QuantizationScheme: Sendable, Equatable {
     /// The names and configuration entries.
     public let layout: Layout
 
-    /// A format in a layout, or nil for MXFP4 in ModelOpt's.
-    ///
-    /// ModelOpt 0.47 exports MXFP4 with the algorithm name `mxfp4`, which the engines that read its checkpoints refuse,
-    /// and fused experts with blocks along the wrong dimension.
-    public init?(format: Format, layout: Layout) {
-        guard format == .nvfp4 || layout == .compressedTensors else { return nil }
+    /// A format in a layout.
+    public init(format: Format, layout: Layout) {
         self.format = format
         self.layout = layout
     }
+
+    /// Whether the experts of Llama 4 and gpt-oss stay one tensor a layer; otherwise each becomes modules of its own.
+    ///
+    /// ModelOpt keeps them fused in MXFP4 too, but with blocks along their outputs, which no engine can multiply.
+    var keepsExpertsFused: Bool { layout == .modelOpt && format == .nvfp4 }
 }

@@ -1,18 +1,24 @@
 extension MXFP4 {
-    /// Quantizes weights by ``Block/init(weights:)``.
+    /// Quantizes weights.
     ///
     /// - Parameters:
     ///   - weights: any number of rows `[rows, K]`, row-major, `K` a multiple of 32.
+    ///   - rule: whose scales and codes.
     ///   - codes: receives `[rows, K / 2]` bytes.
     ///   - scales: receives `[rows, K / 32]` E8M0 bytes.
     public static func quantize(
-        weights: UnsafeBufferPointer<Float>,
+        weights: UnsafeBufferPointer<Float>, rule: Rule = .compressedTensors,
         codes: UnsafeMutableRawBufferPointer, scales: UnsafeMutableRawBufferPointer
     ) {
         checkSizes(valueCount: weights.count, codeByteCount: codes.count, scaleByteCount: scales.count)
         let source = UnsafeRawBufferPointer(weights)
         for index in scales.indices {
-            let block = Block(weights: source.loadUnaligned(fromByteOffset: 128 * index, as: SIMD32<Float>.self))
+            let values = source.loadUnaligned(fromByteOffset: 128 * index, as: SIMD32<Float>.self)
+            let block =
+                switch rule {
+                case .compressedTensors: Block(weights: values)
+                case .modelOpt: Block(modelOptWeights: values)
+                }
             codes.storeBytes(of: block.codes, toByteOffset: 16 * index, as: SIMD16<UInt8>.self)
             scales[index] = block.scale.bits
         }

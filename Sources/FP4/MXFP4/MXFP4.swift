@@ -21,7 +21,7 @@ public enum MXFP4 {
 
     /// Thirty-two elements and their scale.
     ///
-    /// This is the one place where MXFP4 is rounded and expanded.
+    /// This is the one place where MXFP4 is rounded and expanded, with `MXFP4+ModelOpt`.
     public struct Block: Hashable, Sendable {
         /// Thirty-two E2M1 codes, the element with the even index in the low nibble.
         public var codes: SIMD16<UInt8>

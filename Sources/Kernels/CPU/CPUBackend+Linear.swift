@@ -20,12 +20,14 @@ extension CPUBackend {
             throw KernelError("\(first.name): a bias of \(bias.count) values, expected \(rowCount)")
         }
         var packed: [PackedMatrix] = []
+        var plan = PackingPlan()
         for (part, shape) in zip(parts, shapes) {
-            let place = try weights.reserve(byteCount: shape.byteCount, for: part.name)
+            let (memory, offset) = try weights.reserve(byteCount: shape.byteCount, for: part.name)
             packed.append(
-                try pack(
-                    part, shape: shape, into: place.memory, offset: place.offset, blockStride: shape.blockBytes))
+                try place(
+                    part, shape: shape, in: memory, offset: offset, blockStride: shape.blockBytes, plan: &plan))
         }
+        try plan.run(on: pool)
         return CPULinear(
             parts: packed,
             biases: try bias.map { values throws(KernelError) in
@@ -33,13 +35,15 @@ extension CPUBackend {
             })
     }
 
-    /// Packs one matrix, and checks that its inputs can be quantized if they are to be.
-    func pack(
-        _ matrix: WeightMatrix, shape: PackedShape, into memory: WeightMemory, offset: Int, blockStride: Int
+    /// Places a matrix that the plan will pack, and checks that its inputs can be quantized if they are to be.
+    func place(
+        _ matrix: WeightMatrix, shape: PackedShape, in memory: WeightMemory, offset: Int, blockStride: Int,
+        plan: inout PackingPlan
     ) throws(KernelError) -> PackedMatrix {
-        let packed = try PackedMatrix(
-            packing: matrix, shape: shape, into: memory, offset: offset, blockStride: blockStride, pool: pool)
+        let packed = PackedMatrix(
+            placing: matrix, shape: shape, in: memory, offset: offset, blockStride: blockStride)
         try requireEncodeScale(of: packed)
+        plan.add(packed, packing: matrix)
         return packed
     }
 

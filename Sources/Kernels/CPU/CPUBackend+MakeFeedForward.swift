@@ -16,34 +16,31 @@ extension CPUBackend {
                 try ExpertShapes(
                     of: expert, hiddenSize: first.gate.columnCount, intermediateSize: first.gate.rowCount))
         }
-        var byteCount = 0
-        for expert in shapes {
-            let (sum, overflowed) = byteCount.addingReportingOverflow(expert.byteCount)
-            guard !overflowed else { throw KernelError("\(first.gate.name): too many experts") }
-            byteCount = sum
-        }
-        let (memory, start) = try weights.reserve(byteCount: byteCount, for: first.gate.name)
-        var packed: [CPUFeedForward.Expert] = []
-        var offset = start
+        var plan = PackingPlan()
+        var placed: [CPUFeedForward.Expert] = []
         for (expert, shapes) in zip(experts, shapes) {
-            packed.append(try pack(expert, shapes: shapes, into: memory, offset: offset))
-            offset += shapes.byteCount
+            placed.append(try place(expert, shapes: shapes, plan: &plan))
         }
+        try plan.run(on: pool)
         return CPUFeedForward(
-            experts: packed, hiddenSize: first.gate.columnCount, intermediateSize: first.gate.rowCount,
+            experts: placed, hiddenSize: first.gate.columnCount, intermediateSize: first.gate.rowCount,
             activation: activation)
     }
 
-    private func pack(
-        _ expert: ExpertWeights, shapes: ExpertShapes, into memory: WeightMemory, offset: Int
+    /// An expert by itself, so that the experts of a layer fill the pieces of memory to their ends.
+    private func place(
+        _ expert: ExpertWeights, shapes: ExpertShapes, plan: inout PackingPlan
     ) throws(KernelError) -> CPUFeedForward.Expert {
+        let (memory, offset) = try weights.reserve(byteCount: shapes.byteCount, for: expert.gate.name)
         let pairBytes = shapes.gate.blockBytes + shapes.up.blockBytes
-        let gate = try pack(expert.gate, shape: shapes.gate, into: memory, offset: offset, blockStride: pairBytes)
-        let up = try pack(
-            expert.up, shape: shapes.up, into: memory, offset: offset + shapes.gate.blockBytes, blockStride: pairBytes)
-        let down = try pack(
-            expert.down, shape: shapes.down, into: memory, offset: offset + shapes.gate.blockCount * pairBytes,
-            blockStride: shapes.down.blockBytes)
+        let gate = try place(
+            expert.gate, shape: shapes.gate, in: memory, offset: offset, blockStride: pairBytes, plan: &plan)
+        let up = try place(
+            expert.up, shape: shapes.up, in: memory, offset: offset + shapes.gate.blockBytes, blockStride: pairBytes,
+            plan: &plan)
+        let down = try place(
+            expert.down, shape: shapes.down, in: memory, offset: offset + shapes.gate.blockCount * pairBytes,
+            blockStride: shapes.down.blockBytes, plan: &plan)
         return CPUFeedForward.Expert(
             gate: gate, up: up, down: down,
             biases: try expert.biases.map { biases throws(KernelError) in
@@ -77,8 +74,8 @@ private struct ExpertShapes {
         }
     }
 
-    /// The bytes of all three.
-    var byteCount: Int { gate.byteCount + up.byteCount + down.byteCount }
+    /// The bytes of all three; where that is more than any machine has, at least that much.
+    var byteCount: Int { [gate, up, down].reduce(0) { $0 + min($1.byteCount, 1 << 60) } }
 
     private static func require(_ matrix: WeightMatrix, rowCount: Int, columnCount: Int) throws(KernelError) {
         guard matrix.rowCount == rowCount, matrix.columnCount == columnCount else {

@@ -4,13 +4,17 @@
     import Darwin
 #endif
 
-/// Zeroed float32 values at an address that is a multiple of 64 bytes.
+/// Zeroed float32 values at an address that is a multiple of 64 bytes; in large buffers, those that are not touched take
+/// no memory.
 final class FloatBuffer {
     /// The first value.
     let base: UnsafeMutablePointer<Float>
     /// The number of values.
     let count: Int
 
+    private let memory: UnsafeMutableRawPointer
+
+    private static let alignment = 64
     /// More than any machine has, and far from overflow.
     private static let maximumCount = 1 << 40
 
@@ -23,14 +27,13 @@ final class FloatBuffer {
             throw KernelError("cannot allocate a float32 buffer [\(rowCount), \(columnCount)]")
         }
         let byteCount = max(count, 1) * MemoryLayout<Float>.size
-        var memory: UnsafeMutableRawPointer?
-        guard posix_memalign(&memory, 64, byteCount) == 0, let memory else {
+        guard let memory = calloc(byteCount + Self.alignment, 1) else {
             throw KernelError("no memory for a float32 buffer [\(rowCount), \(columnCount)] of \(byteCount) bytes")
         }
-        memset(memory, 0, byteCount)
-        base = memory.bindMemory(to: Float.self, capacity: max(count, 1))
+        self.memory = memory
+        base = memory.alignedUp(toMultipleOf: Self.alignment).bindMemory(to: Float.self, capacity: max(count, 1))
         self.count = count
     }
 
-    deinit { free(base) }
+    deinit { free(memory) }
 }

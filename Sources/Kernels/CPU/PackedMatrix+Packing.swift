@@ -1,37 +1,26 @@
 import CCPUKernels
-import Synchronization
 
 extension PackedMatrix {
-    /// Packs a matrix of a checkpoint in parallel, and discards it.
+    /// A place for a matrix of a checkpoint, whose blocks are still to be packed.
     ///
     /// - Parameters:
-    ///   - matrix: what to read.
+    ///   - matrix: what will be packed.
     ///   - shape: its shape.
     ///   - memory: receives block `i` at `offset + i * blockStride`.
-    /// - Throws: ``KernelError`` if a block scale is NaN.
-    init(
-        packing matrix: WeightMatrix, shape: PackedShape, into memory: WeightMemory, offset: Int, blockStride: Int,
-        pool: ThreadPool
-    ) throws(KernelError) {
+    init(placing matrix: WeightMatrix, shape: PackedShape, in memory: WeightMemory, offset: Int, blockStride: Int) {
         self.init(
             name: matrix.name, shape: shape, globalScale: matrix.globalScale, inputEncodeScale: matrix.inputEncodeScale,
             memory: memory, offset: offset, blockStride: blockStride)
-        let source = nibble_matrix_source(matrix, shape: shape)
-        let failedBlock = Atomic<Int>(-1)
-        pool.run(shape.blockCount) { block in
-            let target = memory.base + offset + block * blockStride
-            let isPacked = withUnsafePointer(to: source) {
-                nibble_pack_block($0, block * PackedShape.blockRows, target)
-            }
-            if !isPacked { failedBlock.store(block, ordering: .relaxed) }
-        }
-        matrix.discard()
-        let failed = failedBlock.load(ordering: .relaxed)
-        guard failed < 0 else {
-            let first = failed * PackedShape.blockRows
-            throw KernelError(
-                "\(matrix.name): a block scale in rows \(first) to \(first + shape.rowCount(ofBlock: failed) - 1) is NaN"
-            )
+    }
+
+    /// Packs some blocks of the matrix.
+    ///
+    /// - Returns: the first block with a scale that is NaN, after which nothing is packed; nil if there is none.
+    func pack(_ blocks: Range<Int>, of matrix: WeightMatrix) -> Int? {
+        var source = nibble_matrix_source(matrix, shape: shape)
+        return blocks.first { index in
+            let target = memory.base + offset + index * blockStride
+            return !nibble_pack_block(&source, index * PackedShape.blockRows, target)
         }
     }
 }

@@ -51,6 +51,11 @@ struct PackedShape: Sendable, Equatable {
     /// The bytes of all blocks; below 2^63 by the limits on rows and columns.
     var byteCount: Int { blockCount * blockBytes }
 
+    /// The rows of some blocks, as far as they exist.
+    func rows(ofBlocks blocks: Range<Int>) -> Range<Int> {
+        blocks.lowerBound * Self.blockRows..<min(blocks.upperBound * Self.blockRows, rowCount)
+    }
+
     /// The rows of a block that exist.
     func rowCount(ofBlock block: Int) -> Int { min(Self.blockRows, rowCount - block * Self.blockRows) }
 }

@@ -1,23 +1,3 @@
-/// Bytes of a matrix that need not be contiguous: entry (row, column) lies at `base + row * rowStride + column * columnStride`.
-///
-/// One description covers every published layout: rows one after another, ModelOpt's transposed experts
-/// `[E, in / 2, out]`, and gpt-oss's interleaved gate and up rows.
-public struct StridedBytes: @unchecked Sendable {
-    /// The entry (0, 0).
-    public let base: UnsafeRawPointer
-    /// Bytes from one output to the next.
-    public let rowStride: Int
-    /// Bytes from one entry of an output to its next: an element, a packed pair of codes, or a block scale.
-    public let columnStride: Int
-
-    /// Describes bytes that stay valid and unchanged as long as the description is used.
-    public init(base: UnsafeRawPointer, rowStride: Int, columnStride: Int) {
-        self.base = base
-        self.rowStride = rowStride
-        self.columnStride = columnStride
-    }
-}
-
 /// A weight matrix `[rowCount, columnCount]` as it lies in a checkpoint; rows are outputs, columns are inputs.
 ///
 /// It is a view: a backend reads it once, keeps its own arrangement of the same 4-bit codes, and calls ``discard()``.
@@ -52,12 +32,12 @@ public struct WeightMatrix: Sendable {
     public let inputEncodeScale: Float?
     private let onDiscard: @Sendable () -> Void
 
-    /// Describes a matrix whose bytes `onDiscard` keeps alive by capturing their owner.
+    /// Describes a matrix whose bytes are kept alive by their ``StridedBytes/pages``, or by what `onDiscard` captures.
     ///
     /// - Parameter onDiscard: called when the bytes have been read and their memory may go.
     public init(
         name: String, rowCount: Int, columnCount: Int, elements: StridedBytes, encoding: Encoding,
-        inputEncodeScale: Float? = nil, onDiscard: @escaping @Sendable () -> Void
+        inputEncodeScale: Float? = nil, onDiscard: @escaping @Sendable () -> Void = {}
     ) {
         self.name = name
         self.rowCount = rowCount
@@ -69,7 +49,31 @@ public struct WeightMatrix: Sendable {
     }
 
     /// Tells the owner that the bytes have been read; the view must not be read again.
-    public func discard() { onDiscard() }
+    public func discard() {
+        for (bytes, pages) in spans(ofRows: 0..<rowCount) { pages.discard(bytes) }
+        onDiscard()
+    }
+
+    /// Where some rows lie in pages; where the entries of a row are spread over the whole matrix, all of it.
+    func spans(ofRows rows: Range<Int>) -> [(bytes: UnsafeRawBufferPointer, pages: any PagedBytes)] {
+        guard !rows.isEmpty else { return [] }
+        var parts = [(entries: elements, columnCount: columnCount, entrySize: 1)]
+        switch encoding {
+        case .float32: parts[0].entrySize = 4
+        case .float16, .bfloat16: parts[0].entrySize = 2
+        case .nvfp4(let blockScales, _):
+            parts = [(elements, columnCount / 2, 1), (blockScales, columnCount / 16, 1)]
+        case .mxfp4(let blockScales):
+            parts = [(elements, columnCount / 2, 1), (blockScales, columnCount / 32, 1)]
+        }
+        return parts.compactMap { part in
+            guard let pages = part.entries.pages else { return nil }
+            let liesApart = part.columnCount * part.entries.columnStride <= part.entries.rowStride
+            let bytes = part.entries.span(
+                ofRows: liesApart ? rows : 0..<rowCount, columnCount: part.columnCount, entrySize: part.entrySize)
+            return (bytes, pages)
+        }
+    }
 }
 
 extension WeightMatrix {

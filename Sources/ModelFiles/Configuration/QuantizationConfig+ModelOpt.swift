@@ -20,7 +20,8 @@ extension QuantizationConfig {
         case .mixed:
             quantizesActivations = try Self.checkLayers(of: quantization)
             groupSize = 16
-        case .mxfp4, nil: break
+        case .mxfp4: groupSize = 32
+        case nil: break
         }
         kvCacheAlgorithm = try Self.kvCacheAlgorithm(of: quantization)
         let excluded = try quantization.strings("exclude_modules") + quantization.strings("ignore")
@@ -31,8 +32,9 @@ extension QuantizationConfig {
     private static func algorithm(
         _ name: String, _ key: String, of config: ConfigObject
     ) throws(ModelFileError) -> Algorithm {
-        guard let algorithm = Algorithm(rawValue: name), algorithm != .mxfp4 else {
-            throw config.unsupported(key, name, supported: "NVFP4, W4A16_NVFP4 and MIXED_PRECISION of these")
+        // The only name that ModelOpt writes in lower case.
+        guard let algorithm = name == "mxfp4" ? .mxfp4 : Algorithm(rawValue: name) else {
+            throw config.unsupported(key, name, supported: "NVFP4, W4A16_NVFP4, mxfp4 and MIXED_PRECISION of these")
         }
         return algorithm
     }
@@ -60,9 +62,9 @@ extension QuantizationConfig {
             let layer = try layers.object(name)
             let algorithm = try algorithm(layer.string("quant_algo"), "quant_algo", of: layer)
             guard algorithm != .mixed else {
-                throw layer.unsupported("quant_algo", algorithm.rawValue, supported: "NVFP4")
+                throw layer.unsupported("quant_algo", algorithm.rawValue, supported: "NVFP4 and mxfp4")
             }
-            try checkGroupSize("group_size", of: layer)
+            if algorithm != .mxfp4 { try checkGroupSize("group_size", of: layer) }
             if algorithm == .nvfp4 { quantizesActivations = true }
         }
         return quantizesActivations

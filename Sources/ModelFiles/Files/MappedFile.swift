@@ -86,20 +86,49 @@ public final class MappedFile: @unchecked Sendable {
         }
     }
 
-    /// Gives back the memory of the whole pages inside `range`; touching them again reads them again.
+    /// Gives back the memory of the pages that hold bytes of `range`; touching them again reads them again.
     ///
-    /// Who copies a tensor elsewhere calls this afterwards, so that loading a model does not hold it twice.
+    /// Who copies a tensor elsewhere calls this afterwards, so that loading a model does not hold it twice. Neighbouring
+    /// pages go with them, as far as the system maps them at the same touch.
     public func discard(_ range: Range<Int>) {
-        guard let base = bytes.baseAddress else { return }
-        let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
+        // Linux maps up to 64 KiB, aligned, around a page that is touched. Advice cannot fail in a way that matters.
+        forAlignedBytes(range, alignment: 64 << 10) { _ = madvise($0, $1, MADV_DONTNEED) }
+    }
+
+    /// Begins to read the bytes of `range` from disk, without waiting for them, unless the last of them are there.
+    public func prefetch(_ range: Range<Int>) {
+        // Linux reads no more for one advice than its read-ahead, by default 128 KiB.
+        let stepByteCount = 128 << 10
+        forAlignedBytes(range, alignment: stepByteCount) { address, byteCount in
+            // A system that reads further ahead by itself does so with less work.
+            guard !isInMemory(address + (byteCount - 1)) else { return }
+            for offset in stride(from: 0, to: byteCount, by: stepByteCount) {
+                _ = madvise(address + offset, min(stepByteCount, byteCount - offset), MADV_WILLNEED)
+            }
+        }
+    }
+
+    /// Whether a byte has been read from disk, or is about to be; false where the system does not tell.
+    private func isInMemory(_ address: UnsafeMutableRawPointer) -> Bool {
+        #if os(Linux)
+            let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
+            let page = UnsafeMutableRawPointer(bitPattern: UInt(bitPattern: address) & ~UInt(pageSize - 1))
+            var state: UInt8 = 0
+            return mincore(page, pageSize, &state) == 0 && state & 1 != 0
+        #else
+            return false
+        #endif
+    }
+
+    /// Calls `body` with the address and number of bytes of the part of the file that holds `range`.
+    private func forAlignedBytes(
+        _ range: Range<Int>, alignment: Int, _ body: (UnsafeMutableRawPointer, Int) -> Void
+    ) {
         let range = range.clamped(to: 0..<bytes.count)
-        let firstPage = (range.lowerBound + pageSize - 1) / pageSize
-        let endPage = range.upperBound / pageSize
-        guard firstPage < endPage else { return }
-        // Advice cannot fail in a way that matters: the pages stay in memory.
-        _ = madvise(
-            UnsafeMutableRawPointer(mutating: base + firstPage * pageSize), (endPage - firstPage) * pageSize,
-            MADV_DONTNEED)
+        guard let base = bytes.baseAddress, !range.isEmpty else { return }
+        let start = range.lowerBound / alignment * alignment
+        let end = min(bytes.count, (range.upperBound - 1) / alignment * alignment + alignment)
+        body(UnsafeMutableRawPointer(mutating: base + start), end - start)
     }
 }
 

@@ -15,6 +15,7 @@ public struct SafeTensors: Sendable {
         let header = try file.withBytes { (bytes) throws(ModelFileError) in
             try SafeTensorsHeader(parsing: bytes, file: path)
         }
+        file.discard(0..<(header.tensors.first?.byteRange.lowerBound ?? 0))
         self.file = file
         self.metadata = header.metadata
         self.tensors = header.tensors.map {

@@ -27,11 +27,6 @@ struct FusedExperts {
                 from: expert * expertStride + rows.first * rowStride, rowStride: rows.step * rowStride,
                 columnStride: columnStride)
         }
-
-        func discard(_ expert: Int) {
-            let start = tensor.byteRange.lowerBound + expert * expertStride
-            tensor.file.discard(start..<start + expertStride)
-        }
     }
 
     private enum Storage {
@@ -72,6 +67,12 @@ struct FusedExperts {
             elements = Self.outputsLast(weight, outputSize: outputSize, height: inputSize)
             return
         }
+        guard scales.elementType != .u8 else {
+            throw scales.error(
+                .unsupported,
+                "MXFP4 blocks along the outputs of fused experts, as ModelOpt exports them, cannot be multiplied; "
+                    + "quantize the original with nibble quantize, which makes them modules")
+        }
         try scales.expect(type: .f8E4M3)
         let blockSize = try reader.blockSize(scales, columnCount: inputSize)
         try weight.expect(type: .u8)
@@ -91,25 +92,18 @@ struct FusedExperts {
     func matrix(_ expert: Int, _ rows: Rows) -> WeightMatrix {
         let encoding: WeightMatrix.Encoding
         var inputEncodeScale: Float?
-        var scales: Slices?
         switch storage {
         case .dense(let dense): encoding = dense
         case .nvfp4(let blockScales, let globalScales, let inputEncodeScales):
             encoding = .nvfp4(
                 blockScales: blockScales.strided(expert, rows), globalScale: globalScales[expert][rows.half])
             inputEncodeScale = inputEncodeScales?[expert]
-            scales = blockScales
         case .mxfp4(let blockScales):
             encoding = .mxfp4(blockScales: blockScales.strided(expert, rows))
-            scales = blockScales
         }
         return WeightMatrix(
             name: "\(name)[\(expert)]", rowCount: rows.count, columnCount: inputSize,
-            elements: elements.strided(expert, rows), encoding: encoding, inputEncodeScale: inputEncodeScale,
-            onDiscard: { [elements, scales] in
-                elements.discard(expert)
-                scales?.discard(expert)
-            })
+            elements: elements.strided(expert, rows), encoding: encoding, inputEncodeScale: inputEncodeScale)
     }
 
     private static func inputsLast(_ tensor: TensorView, outputSize: Int, width: Int) -> Slices {

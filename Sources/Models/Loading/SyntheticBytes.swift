@@ -1,18 +1,30 @@
 import FP4
 import Kernels
 
-/// The bytes of a synthetic tensor.
+/// The bytes of a synthetic matrix: a random sequence, of which each row is a window that starts a little later.
+///
+/// So a matrix takes a small part of the memory that its packed form does, and a model of synthetic weights hardly more
+/// than its packed weights.
 final class SyntheticBytes: @unchecked Sendable {
-    private let bytes: UnsafeMutableRawBufferPointer
-
-    init(count: Int) { bytes = .allocate(byteCount: count, alignment: 64) }
-
-    deinit { bytes.deallocate() }
-
-    func strided(rowStride: Int, columnStride: Int) -> StridedBytes {
+    /// The matrix.
+    var entries: StridedBytes {
         let base = bytes.baseAddress.map { UnsafeRawPointer($0) } ?? UnsafeRawPointer(bitPattern: 1).unsafelyUnwrapped
         return StridedBytes(base: base, rowStride: rowStride, columnStride: columnStride)
     }
+
+    private let bytes: UnsafeMutableRawBufferPointer
+    private let rowStride: Int
+    private let columnStride: Int
+
+    /// Makes room for `columnCount` entries of `entrySize` bytes in each of at least one row.
+    init(rowCount: Int, columnCount: Int, entrySize: Int = 1) {
+        let rowByteCount = columnCount * entrySize
+        rowStride = min(rowByteCount, 64)
+        columnStride = entrySize
+        bytes = .allocate(byteCount: (rowCount - 1) * rowStride + rowByteCount, alignment: 64)
+    }
+
+    deinit { bytes.deallocate() }
 
     /// Fills with random bytes, each passed through `transform`.
     func fill(using random: inout SplitMix64, _ transform: (UInt8) -> UInt8 = { $0 }) {

@@ -31,35 +31,33 @@ public struct SyntheticWeights: WeightSource {
         var random = SplitMix64(seed: seed)
         switch format {
         case .bfloat16:
-            let elements = SyntheticBytes(count: rowCount * columnCount * 2)
+            let elements = SyntheticBytes(rowCount: rowCount, columnCount: columnCount, entrySize: 2)
             elements.fillBFloat16(amplitude: (3 / Float(columnCount)).squareRoot(), using: &random)
             return WeightMatrix(
                 name: name, rowCount: rowCount, columnCount: columnCount,
-                elements: elements.strided(rowStride: columnCount * 2, columnStride: 2), encoding: .bfloat16,
+                elements: elements.entries, encoding: .bfloat16,
                 onDiscard: { _ = elements })
         case .nvfp4:
-            let codes = SyntheticBytes(count: rowCount * columnCount / 2)
+            let codes = SyntheticBytes(rowCount: rowCount, columnCount: columnCount / 2)
             codes.fill(using: &random)
-            let scales = SyntheticBytes(count: rowCount * columnCount / NVFP4.blockSize)
+            let scales = SyntheticBytes(rowCount: rowCount, columnCount: columnCount / NVFP4.blockSize)
             // E4M3 from 0.5 to 1.875.
             scales.fill(using: &random) { 0x30 + $0 & 0xF }
-            let blockScales = scales.strided(rowStride: columnCount / NVFP4.blockSize, columnStride: 1)
             return WeightMatrix(
                 name: name, rowCount: rowCount, columnCount: columnCount,
-                elements: codes.strided(rowStride: columnCount / 2, columnStride: 1),
-                encoding: .nvfp4(blockScales: blockScales, globalScale: scale(columnCount: columnCount)),
+                elements: codes.entries,
+                encoding: .nvfp4(blockScales: scales.entries, globalScale: scale(columnCount: columnCount)),
                 onDiscard: { _ = (codes, scales) })
         case .mxfp4:
-            let codes = SyntheticBytes(count: rowCount * columnCount / 2)
+            let codes = SyntheticBytes(rowCount: rowCount, columnCount: columnCount / 2)
             codes.fill(using: &random)
-            let scales = SyntheticBytes(count: rowCount * columnCount / MXFP4.blockSize)
+            let scales = SyntheticBytes(rowCount: rowCount, columnCount: columnCount / MXFP4.blockSize)
             let exponent = UInt8(clamping: 127 + Int(scale(columnCount: columnCount).exponent))
             scales.fill(using: &random) { exponent - $0 & 1 }
             return WeightMatrix(
                 name: name, rowCount: rowCount, columnCount: columnCount,
-                elements: codes.strided(rowStride: columnCount / 2, columnStride: 1),
-                encoding: .mxfp4(
-                    blockScales: scales.strided(rowStride: columnCount / MXFP4.blockSize, columnStride: 1)),
+                elements: codes.entries,
+                encoding: .mxfp4(blockScales: scales.entries),
                 onDiscard: { _ = (codes, scales) })
         }
     }

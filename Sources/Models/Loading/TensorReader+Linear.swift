@@ -57,7 +57,7 @@ extension TensorReader {
         return WeightMatrix(
             name: weight.name, rowCount: linear.outputSize, columnCount: linear.inputSize,
             elements: weight.strided(rowStride: linear.inputSize * elementSize, columnStride: elementSize),
-            encoding: encoding, onDiscard: weight.discard)
+            encoding: encoding)
     }
 
     private func packedMatrix(
@@ -82,11 +82,7 @@ extension TensorReader {
         return WeightMatrix(
             name: codes.name, rowCount: rowCount, columnCount: columnCount,
             elements: codes.strided(rowStride: columnCount / 2, columnStride: 1), encoding: encoding,
-            inputEncodeScale: global.input,
-            onDiscard: {
-                codes.discard()
-                scales.discard()
-            })
+            inputEncodeScale: global.input)
     }
 
     /// The type of a plain weight.
@@ -146,6 +142,7 @@ extension TensorView {
     func strided(from offset: Int = 0, rowStride: Int, columnStride: Int) -> StridedBytes {
         // An empty tensor has no address; its matrix has no entry that would be read.
         let base = bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 1)
-        return StridedBytes(base: base.unsafelyUnwrapped + offset, rowStride: rowStride, columnStride: columnStride)
+        return StridedBytes(
+            base: base.unsafelyUnwrapped + offset, rowStride: rowStride, columnStride: columnStride, pages: file)
     }
 }

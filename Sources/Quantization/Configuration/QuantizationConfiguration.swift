@@ -9,35 +9,45 @@ struct QuantizationConfiguration {
 
     init(scheme: QuantizationScheme, summary: QuantizationSummary) {
         switch scheme.layout {
-        case .modelOpt: self.init(modelOpt: summary, blockSize: scheme.format.blockSize)
+        case .modelOpt: self.init(modelOpt: summary, format: scheme.format)
         case .compressedTensors: self.init(compressedTensors: summary, format: scheme.format)
         }
     }
 
-    /// What ModelOpt 0.47 writes for its recipe `W4A16_NVFP4_CFG`.
+    /// What ModelOpt 0.47 writes for its recipes `W4A16_NVFP4_CFG` and `MXFP4_DEFAULT_CFG`.
     ///
     /// The producer names the conventions, not the program: TensorRT-LLM refuses any other name.
-    private init(modelOpt summary: QuantizationSummary, blockSize: Int) {
-        let algorithm = JSON.string("W4A16_NVFP4")
+    private init(modelOpt summary: QuantizationSummary, format: QuantizationScheme.Format) {
         let producer = JSON.object(["name": .string("modelopt"), "version": .string("0.47.0")])
         let exclusions = ExclusionSummary(
             keptModules: summary.keptModules, quantizedModules: summary.quantizedModules)
         let patterns = JSON.strings(exclusions.patterns)
-        separateFile = .object([
-            "producer": producer,
-            "quantization": .object([
-                "quant_algo": algorithm, "kv_cache_quant_algo": .null, "group_size": .integer(blockSize),
-                "exclude_modules": patterns,
-            ]),
-        ])
-        let weights: JSONObject = [
-            "dynamic": .bool(false), "num_bits": .integer(4), "type": .string("float"),
-            "group_size": .integer(blockSize),
-        ]
-        embedded = .object([
-            "config_groups": Self.groups(["weights": .object(weights), "targets": .strings(["Linear"])]),
-            "ignore": patterns, "quant_algo": algorithm, "producer": producer, "quant_method": .string("modelopt"),
-        ])
+        let algorithm: JSON
+        var quantization: JSONObject
+        var embedded: JSONObject
+        switch format {
+        case .nvfp4:
+            algorithm = .string("W4A16_NVFP4")
+            let groupSize = JSON.integer(format.blockSize)
+            quantization = ["quant_algo": algorithm, "kv_cache_quant_algo": .null, "group_size": groupSize]
+            let weights: JSONObject = [
+                "dynamic": .bool(false), "num_bits": .integer(4), "type": .string("float"), "group_size": groupSize,
+            ]
+            embedded = [
+                "config_groups": Self.groups(["weights": .object(weights), "targets": .strings(["Linear"])])
+            ]
+        case .mxfp4:
+            algorithm = .string("mxfp4")
+            quantization = ["quant_algo": algorithm, "kv_cache_quant_algo": .null]
+            embedded = [:]
+        }
+        quantization["exclude_modules"] = patterns
+        embedded["ignore"] = patterns
+        embedded["quant_algo"] = algorithm
+        embedded["producer"] = producer
+        embedded["quant_method"] = .string("modelopt")
+        separateFile = .object(["producer": producer, "quantization": .object(quantization)])
+        self.embedded = .object(embedded)
     }
 
     /// What llm-compressor writes for its schemes `NVFP4A16` and `MXFP4A16`, with compressed-tensors 0.20.

@@ -84,7 +84,7 @@ struct ShardWriter: ~Copyable {
 
     private func quantize(_ weight: PackedWeight, to writer: inout SafeTensorsWriter) throws {
         let view = weight.view
-        let blockSize = weight.format.blockSize
+        let blockSize = weight.scheme.format.blockSize
         let multiplier = scale(of: weight.scaleGroup).multiplier
         let scales = Buffer(byteCount: view.rowCount * view.columnCount / blockSize)
         let chunkRowCount = weight.chunkRowCount(elementCount: Self.chunkElementCount)

@@ -6,7 +6,7 @@ struct PackedWeight {
     typealias Declaration = SafeTensorsWriter.Declaration
 
     let view: WeightView
-    let format: QuantizationScheme.Format
+    let scheme: QuantizationScheme
     /// Whether blocks run down the columns of the view, as in ModelOpt's fused experts.
     let blocksRunDown: Bool
     /// The weights of one group share their global scale.
@@ -22,7 +22,7 @@ struct PackedWeight {
     init(module: String, view: WeightView, scheme: QuantizationScheme, scaleGroup: ScaleGroup) {
         self.view = view
         self.scaleGroup = scaleGroup
-        format = scheme.format
+        self.scheme = scheme
         blocksRunDown = false
         let isModelOpt = scheme.layout == .modelOpt
         codes = Declaration(
@@ -44,7 +44,7 @@ struct PackedWeight {
     /// All experts of a layer in ModelOpt's layout: NVFP4 `[E, in, out]` with blocks along `in`.
     init(fusedExperts tensor: TensorView, scaleGroup: ScaleGroup) {
         view = WeightView(tensor)
-        format = .nvfp4
+        scheme = QuantizationScheme(format: .nvfp4, layout: .modelOpt)
         blocksRunDown = true
         self.scaleGroup = scaleGroup
         let (expertCount, inputSize, outputSize) = (tensor.shape[0], tensor.shape[1], tensor.shape[2])
@@ -57,7 +57,7 @@ struct PackedWeight {
 
     /// How many rows of the view are quantized at a time; always whole blocks.
     func chunkRowCount(elementCount: Int) -> Int {
-        let unit = blocksRunDown ? format.blockSize : 1
+        let unit = blocksRunDown ? scheme.format.blockSize : 1
         return max(1, elementCount / view.columnCount / unit) * unit
     }
 
@@ -72,9 +72,10 @@ struct PackedWeight {
         _ values: UnsafeBufferPointer<Float>, globalScale: Float, codes: UnsafeMutableRawBufferPointer,
         scales: UnsafeMutableRawBufferPointer
     ) {
-        switch format {
+        switch scheme.format {
         case .mxfp4:
-            MXFP4.quantize(weights: values, codes: codes, scales: scales)
+            let rule: MXFP4.Rule = scheme.layout == .modelOpt ? .modelOpt : .compressedTensors
+            MXFP4.quantize(weights: values, rule: rule, codes: codes, scales: scales)
         case .nvfp4 where blocksRunDown:
             NVFP4.quantize(
                 transposedWeights: values, columnCount: view.columnCount, globalScale: globalScale, codes: codes,

@@ -78,7 +78,7 @@ struct QuantizationPlan {
         _ tensor: TensorView, module: String, projection: String
     ) throws -> [PlannedTensor] {
         let experts = try knownOrder(of: tensor, module: module)
-        guard scheme.layout == .compressedTensors else {
+        guard !scheme.keepsExpertsFused else {
             let group = ScaleGroup(name: tensor.name)
             cover(tensor, 0..<tensor.elementCount, in: group)
             return pack(PackedWeight(fusedExperts: tensor, scaleGroup: group))
@@ -104,7 +104,7 @@ struct QuantizationPlan {
     /// A tensor that is not quantized itself; biases of fused experts follow their weights.
     private func planOther(_ tensor: TensorView) throws -> [PlannedTensor] {
         let suffix = "_bias"
-        guard scheme.layout == .compressedTensors, tensor.name.hasSuffix(suffix), tensor.shape.count == 2,
+        guard !scheme.keepsExpertsFused, tensor.name.hasSuffix(suffix), tensor.shape.count == 2,
             let weight = try checkpoint.tensor(ifPresent: String(tensor.name.dropLast(suffix.count))),
             case .experts(let module, let projection) = WeightKind(weight),
             isQuantized(.experts(module: module, projection: projection), weight)

@@ -40,13 +40,11 @@ struct Quantize: AsyncParsableCommand {
             "Leave modules whose name matches this glob as they are; repeatable.", valueName: "pattern"))
     var exclusions: [String] = []
 
-    func validate() throws { _ = try scheme() }
-
     func run() async throws {
         let clock = ContinuousClock()
         let start = clock.now
         let folder = try ModelLocation.resolve(source, environment: ProcessSettings.environment)
-        let quantizer = try CheckpointQuantizer(source: folder, scheme: scheme(), excluding: exclusions)
+        let quantizer = try CheckpointQuantizer(source: folder, scheme: scheme, excluding: exclusions)
         for module in quantizer.summary.unalignedModules {
             StandardError.print(
                 "\(module.name) stays as it is: its \(module.inputSize) inputs are not a multiple of \(format.blockSize)"
@@ -71,13 +69,8 @@ struct Quantize: AsyncParsableCommand {
             """)
     }
 
-    private func scheme() throws -> QuantizationScheme {
-        let layout = layout ?? (format == .nvfp4 ? .modelOpt : .compressedTensors)
-        guard let scheme = QuantizationScheme(format: format, layout: layout) else {
-            throw ValidationError(
-                "--layout modelopt: engines do not load MXFP4 in this layout; use --layout compressed-tensors")
-        }
-        return scheme
+    private var scheme: QuantizationScheme {
+        QuantizationScheme(format: format, layout: layout ?? (format == .nvfp4 ? .modelOpt : .compressedTensors))
     }
 }
 
