@@ -6,10 +6,10 @@ extension CPUBackend {
         var parts: [(input: Int, part: Int)] = []
         var valueCount = 0
         for (index, input) in inputs.enumerated() where input.form != .plain {
-            for part in 0..<input.partCount { parts.append((index, part)) }
+            for part in 0..<input.partCount where !input.isPreparedElsewhere(part) { parts.append((index, part)) }
             valueCount += input.rowCount * input.columnCount
         }
-        let (kernels, isShared) = (kernels, valueCount > Self.leastSharedValueCount)
+        let (kernels, isShared) = (kernels, parts.count > 1 && valueCount > Self.leastSharedValueCount)
         let taskCount = isShared ? parts.count : min(parts.count, 1)
         pool.run(taskCount) { task in
             for (input, part) in isShared ? parts[task...task] : parts[...] {

@@ -30,12 +30,17 @@ enum SumOrder {
     }
 
     /// What sums with a matrix are multiplied by: its global scale, unless that is in the expanded weights.
-    func outputScale(of matrix: PackedMatrix) -> Float { self == .reference ? 1 : matrix.globalScale }
+    func outputScale(of matrix: MatrixBlocks) -> Float { self == .reference ? 1 : matrix.globalScale }
 }
 
 extension CPUBackend {
     /// The order for this precision of activations.
     var sumOrder: SumOrder { activationPrecision == .nvfp4 ? .reference : .fastest }
+
+    /// The order of the products with a matrix that has its rows to itself.
+    func sumOrder(of matrix: MatrixBlocks) -> SumOrder {
+        matrix.shape.format == NIBBLE_MXFP4 ? .fastest : sumOrder
+    }
 
     /// The order of the products with matrices that take the same rows: MXFP4's are expanded in longer runs of columns.
     func sumOrder(of matrices: [PackedMatrix]) -> SumOrder {
