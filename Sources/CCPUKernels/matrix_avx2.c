@@ -119,7 +119,7 @@ INLINE __m256 eight_scales(nibble_format format, const uint8_t *scales) {
 #define SPLIT_ROWS 2
 
 INLINE void multiply_digits(
-    nibble_format format, const uint8_t *block, size_t columns, const digit_block *const *rows, const int row_count,
+    nibble_format format, const uint8_t *block, size_t columns, const uint8_t *const *rows, const int row_count,
     float *output) {
     const digit_constants *table = &constants;
     __asm__("" : "+r"(table)); // a constant that the compiler knows it would broadcast
@@ -138,7 +138,7 @@ INLINE void multiply_digits(
                 byte_weights(block, table, weights);
 #pragma clang loop unroll(full)
                 for (int row = 0; row < row_count; row++) {
-                    const digit_block *x = rows[row] + index;
+                    const digit_block *x = (const digit_block *)rows[row] + index;
                     __m256i products[2];
                     digit_products(weights, x, table, products);
                     __m256 scale = _mm256_castsi256_ps(broadcast(&x->scale));
@@ -168,6 +168,7 @@ INLINE void multiply_digits(
 
 #define SPLIT_TARGET
 #include "matrix_digits.inc"
+#define SPLIT_ROW_LIMIT SPLIT_ROWS
 #define KERNELS nibble_matrix_kernels_avx2
 #define FEW_ROWS 5
 #define TILE_ROWS 6

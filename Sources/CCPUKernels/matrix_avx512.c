@@ -59,7 +59,7 @@ WITH_VNNI INLINE __m512i digit_products(const __m512i weights[4], const digit_bl
 #define SPLIT_ROWS 8
 
 WITH_VNNI INLINE void multiply_digits(
-    nibble_format format, const uint8_t *block, size_t columns, const digit_block *const *rows, const int row_count,
+    nibble_format format, const uint8_t *block, size_t columns, const uint8_t *const *rows, const int row_count,
     float *output) {
     const size_t parts = format == NIBBLE_NVFP4 ? 1 : 2, count = columns / 16; // of 16 columns, under one scale
     __m512 sums[SPLIT_ROWS];
@@ -76,7 +76,7 @@ WITH_VNNI INLINE void multiply_digits(
                 byte_weights(block, weights);
 #pragma clang loop unroll(full)
                 for (int row = 0; row < row_count; row++) {
-                    const digit_block *x = rows[row] + index;
+                    const digit_block *x = (const digit_block *)rows[row] + index;
                     __m512 product = _mm512_cvtepi32_ps(digit_products(weights, x));
                     __m512 scale = _mm512_castsi512_ps(broadcast(&x->scale));
                     group_sums[row] = part == 0
@@ -99,6 +99,7 @@ WITH_VNNI INLINE void multiply_digits(
 
 #define SPLIT_TARGET WITH_VNNI
 #include "matrix_digits.inc"
+#define SPLIT_ROW_LIMIT (PANEL_THRESHOLD - 1)
 #define KERNELS nibble_matrix_kernels_avx512
 #define FEW_ROWS 8
 #define TILE_ROWS 12

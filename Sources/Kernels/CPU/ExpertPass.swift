@@ -121,7 +121,7 @@ struct ExpertPass {
         for (index, row) in step.rows.enumerated() { outputRows[index] = output.row(row) }
         // A task has its columns of the output to itself.
         let blockCount = (layer.hiddenSize + PackedShape.blockRows - 1) / PackedShape.blockRows
-        let taskCount = min(blockCount, backend.threadCount * 8)
+        let taskCount = min(blockCount, backend.threadCount * CPUBackend.tasksPerThread)
         let largestGroup = step.largestGroup
         backend.pool.runInLanes(taskCount, operationCount: operationCount(matrixCount: 1)) { task, lane in
             let scratch = LaneScratch(base: lanes, lane: lane, rowCount: largestGroup)

@@ -27,8 +27,9 @@ final class TaskQueue: @unchecked Sendable {
     private let workFinished = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let spins: Bool
 
-    /// How long a thread spins before it sleeps: longer than the serial parts between two operations of a forward pass.
-    private static let spinDuration = Duration.microseconds(50)
+    /// How long a thread spins before it sleeps: longer than the serial parts between two operations of a forward pass,
+    /// and than choosing a token between two passes.
+    private static let spinDuration = Duration.microseconds(200)
 
     /// Makes an empty queue; waiting threads sleep at once unless `spins`.
     init(spins: Bool) {
