@@ -25,6 +25,8 @@ let package = Package(
         .library(name: "NibbleModelFiles", targets: ["ModelFiles", "Models", "Tokenization", "ChatTemplates"]),
         .library(name: "Nibble", targets: ["Engine"]),
         .executable(name: "nibble", targets: ["nibble"]),
+        // The tests open it in place of the driver and the run-time compiler.
+        .library(name: "FakeCUDA", type: .dynamic, targets: ["FakeCUDA"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -45,6 +47,12 @@ let package = Package(
         // The operations of the forward pass and the backends that implement them.
         .target(name: "CCPUKernels", cSettings: cSettings),
         .target(name: "Kernels", dependencies: ["FP4", "CCPUKernels"], swiftSettings: swiftSettings),
+        // NVIDIA GPUs: the driver and the run-time compiler, opened when the program runs, and the kernels as text.
+        .target(name: "CCUDA", cSettings: cSettings),
+        .target(name: "CUDA", dependencies: ["CCUDA"], swiftSettings: swiftSettings),
+        .target(name: "CKernels", exclude: ["cuda"], cSettings: cSettings),
+        .target(
+            name: "CUDAKernels", dependencies: ["CUDA", "CKernels", "FP4", "Kernels"], swiftSettings: swiftSettings),
         // Architectures: a configuration becomes a specification, a specification a forward pass.
         .target(
             name: "Models", dependencies: ["FP4", "Kernels", "ModelFiles", orderedCollections],
@@ -58,7 +66,8 @@ let package = Package(
             name: "Benchmarking", dependencies: ["FP4", "Kernels", "ModelFiles", "Models"],
             swiftSettings: swiftSettings),
         .executableTarget(
-            name: "nibble", dependencies: ["Benchmarking", "Engine", "Quantization", argumentParser],
+            name: "nibble",
+            dependencies: ["Benchmarking", "CUDA", "CUDAKernels", "Engine", "Quantization", argumentParser],
             swiftSettings: swiftSettings),
 
         .target(
@@ -74,6 +83,13 @@ let package = Package(
             name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "TestSupport"], exclude: ["Fixtures"],
             swiftSettings: swiftSettings),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"], swiftSettings: swiftSettings),
+        .target(name: "FakeCUDA", dependencies: ["CCUDA"], path: "Tests/FakeCUDA", cSettings: cSettings),
+        .executableTarget(
+            name: "CacheProcess", dependencies: ["CUDA"], path: "Tests/CacheProcess", swiftSettings: swiftSettings),
+        .testTarget(
+            name: "CUDATests", dependencies: ["CUDA", "CUDAKernels"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "KernelCompileTests", dependencies: ["CUDA", "CUDAKernels"], swiftSettings: swiftSettings),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"], swiftSettings: swiftSettings),

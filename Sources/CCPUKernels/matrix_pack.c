@@ -5,6 +5,9 @@
 
 enum { E4M3_NAN = 0x7f, E8M0_NAN = 0xff };
 
+// Inlined where format and strides are constants.
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 size_t nibble_block_bytes(nibble_format format, size_t columns) {
     if (is_packed(format)) {
         size_t groups = columns / group_columns(format);
@@ -26,7 +29,7 @@ static uint8_t packed_scale(uint8_t magnitude) {
 }
 
 // Four bytes of codes; at most eight columns apart.
-static uint32_t code_word(const uint8_t *bytes, ptrdiff_t stride) {
+static ALWAYS_INLINE uint32_t code_word(const uint8_t *bytes, ptrdiff_t stride) {
     uint32_t word;
     if (stride == 1) {
         memcpy(&word, bytes, 4);
@@ -37,7 +40,7 @@ static uint32_t code_word(const uint8_t *bytes, ptrdiff_t stride) {
 }
 
 // One row's codes of a group of columns, with their scale.
-static bool pack_group(
+static ALWAYS_INLINE bool pack_group(
     nibble_format format, const uint8_t *codes, ptrdiff_t stride, uint8_t scale, uint8_t *scales, uint8_t *lines) {
     uint32_t signs = 0, keep = UINT32_MAX;
     if (format == NIBBLE_NVFP4) {
@@ -57,36 +60,69 @@ static bool pack_group(
     return true;
 }
 
-static bool pack_codes(const nibble_matrix_source *source, size_t first_row, size_t rows, uint8_t *block) {
-    size_t columns = group_columns(source->format), groups = source->columns / columns;
-    for (size_t group = 0; group < groups; group++) {
-        uint8_t *run = block + bytes_before(source->format, group / SCALED_GROUPS * SCALED_GROUPS * columns);
-        uint8_t *scales = run + group % SCALED_GROUPS * NIBBLE_BLOCK_ROWS;
-        uint8_t *lines = run + LINE_BYTES + group % SCALED_GROUPS * columns * 8;
-        for (size_t row = 0; row < rows; row++) {
-            ptrdiff_t index = (ptrdiff_t)(first_row + row), column = (ptrdiff_t)(group * columns / 2);
-            const uint8_t *codes =
-                source->elements + index * source->element_row_stride + column * source->element_column_stride;
-            uint8_t scale =
-                source->scales[index * source->scale_row_stride + (ptrdiff_t)group * source->scale_column_stride];
-            if (!pack_group(
-                    source->format, codes, source->element_column_stride, scale, scales + row, lines + row * 4)) {
-                return false;
-            }
-        }
+// The groups of columns that share a line of scales, of all rows: row by row where a row's codes lie together, otherwise
+// group by group, as then the codes of neighbouring rows do.
+static ALWAYS_INLINE bool pack_run(
+    const nibble_matrix_source *source, nibble_format format, bool rows_lie_together, size_t first_row, size_t rows,
+    size_t first_group, size_t groups, uint8_t *run) {
+    size_t columns = group_columns(format);
+    ptrdiff_t stride = rows_lie_together ? 1 : source->element_column_stride;
+    size_t inner = rows_lie_together ? groups : rows;
+    for (size_t step = 0; step < rows * groups; step++) {
+        size_t row = rows_lie_together ? step / inner : step % inner;
+        size_t group = rows_lie_together ? step % inner : step / inner;
+        ptrdiff_t index = (ptrdiff_t)(first_row + row), column = (ptrdiff_t)((first_group + group) * columns / 2);
+        const uint8_t *codes = source->elements + index * source->element_row_stride + column * stride;
+        uint8_t scale = source->scales
+                            [index * source->scale_row_stride +
+                             (ptrdiff_t)(first_group + group) * source->scale_column_stride];
+        uint8_t *lines = run + LINE_BYTES + group * columns * 8 + row * 4;
+        if (!pack_group(format, codes, stride, scale, run + group * NIBBLE_BLOCK_ROWS + row, lines)) return false;
     }
     return true;
 }
 
-// Elements of `width` bytes: `lane` bytes of one row are neighbours, then come the next row's.
-static void pack_elements(
+static ALWAYS_INLINE bool pack_codes(
+    const nibble_matrix_source *source, nibble_format format, size_t first_row, size_t rows, uint8_t *block) {
+    size_t columns = group_columns(format), groups = source->columns / columns;
+    for (size_t first = 0; first < groups; first += SCALED_GROUPS) {
+        uint8_t *run = block + bytes_before(format, first * columns);
+        size_t count = groups - first;
+        bool is_packed;
+        if (source->element_column_stride != 1) {
+            if (count > SCALED_GROUPS) count = SCALED_GROUPS;
+            is_packed = pack_run(source, format, false, first_row, rows, first, count, run);
+        } else if (count >= SCALED_GROUPS) {
+            is_packed = pack_run(source, format, true, first_row, rows, first, SCALED_GROUPS, run);
+        } else {
+            is_packed = pack_run(source, format, true, first_row, rows, first, count, run);
+        }
+        if (!is_packed) return false;
+    }
+    return true;
+}
+
+// Elements of `width` bytes: `lane` bytes of one row are neighbours, then come the next row's. Columns go in pieces whose
+// lines stay in the first-level cache from one row to the next.
+static ALWAYS_INLINE void pack_elements(
     const nibble_matrix_source *source, size_t first_row, size_t rows, size_t width, size_t lane, uint8_t *block) {
-    for (size_t row = 0; row < rows; row++) {
-        const uint8_t *element = source->elements + (ptrdiff_t)(first_row + row) * source->element_row_stride;
-        for (size_t column = 0; column < source->columns; column++) {
-            size_t line = column * width / lane, place = column * width % lane;
-            memcpy(block + (line * NIBBLE_BLOCK_ROWS + row) * lane + place, element, width);
-            element += source->element_column_stride;
+    enum { PIECE_COLUMNS = 64 };
+    ptrdiff_t stride = source->element_column_stride;
+    for (size_t first = 0; first < source->columns; first += PIECE_COLUMNS) {
+        size_t end = first + PIECE_COLUMNS < source->columns ? first + PIECE_COLUMNS : source->columns;
+        for (size_t row = 0; row < rows; row++) {
+            const uint8_t *elements = source->elements + (ptrdiff_t)(first_row + row) * source->element_row_stride;
+            uint8_t *target = block + row * lane;
+            size_t column = first;
+            if (stride == (ptrdiff_t)width) {
+                for (; column + lane / width <= end; column += lane / width) {
+                    memcpy(target + column * width * NIBBLE_BLOCK_ROWS, elements + column * width, lane);
+                }
+            }
+            for (; column < end; column++) {
+                size_t line = column * width / lane, place = column * width % lane;
+                memcpy(target + line * lane * NIBBLE_BLOCK_ROWS + place, elements + (ptrdiff_t)column * stride, width);
+            }
         }
     }
 }
@@ -97,8 +133,8 @@ bool nibble_pack_block(const nibble_matrix_source *source, size_t first_row, uin
     // Padding: missing rows, the second column of a last odd one, unused scales.
     memset(block, 0, nibble_block_bytes(source->format, source->columns));
     switch (source->format) {
-    case NIBBLE_NVFP4:
-    case NIBBLE_MXFP4: return pack_codes(source, first_row, rows, block);
+    case NIBBLE_NVFP4: return pack_codes(source, NIBBLE_NVFP4, first_row, rows, block);
+    case NIBBLE_MXFP4: return pack_codes(source, NIBBLE_MXFP4, first_row, rows, block);
     case NIBBLE_BFLOAT16: pack_elements(source, first_row, rows, 2, 4, block); return true;
     case NIBBLE_FLOAT16: pack_elements(source, first_row, rows, 2, 2, block); return true;
     case NIBBLE_FLOAT32: pack_elements(source, first_row, rows, 4, 4, block); return true;

@@ -20,14 +20,16 @@ import Testing
         #expect(again.errors.contains("exists already"))
     }
 
-    @Test("chooses the layout that engines load for a format")
+    @Test("writes the layout that is asked for, and else the one that engines load")
     func layouts() throws {
         let folder = try TemporaryFolder()
         let source = Golden.path("models/qwen3_dense-bf16")
-        let refused = try CommandRunner.run([
-            "quantize", source, folder.path("out"), "--format", "mxfp4", "--layout", "modelopt",
+        let asked = try CommandRunner.run([
+            "quantize", source, folder.path("asked"), "--format", "mxfp4", "--layout", "modelopt",
         ])
-        #expect(refused.status == 64)
+        #expect(asked.status == 0)
+        let askedConfig = try ModelFolder(path: folder.path("asked")).config.object("quantization_config")
+        #expect(try askedConfig.string("quant_algo") == "mxfp4")
         let result = try CommandRunner.run(["quantize", source, folder.path("out"), "--format", "mxfp4"])
         #expect(result.status == 0)
         let config = try ModelFolder(path: folder.path("out")).config.object("quantization_config")

@@ -17,6 +17,33 @@ struct MXFP4Tests {
         #expect(packed == (try golden.packed(by: "ct")))
     }
 
+    @Test("weights equal ModelOpt's bit for bit", arguments: cases)
+    func quantizesAsModelOpt(name: String) throws {
+        let golden = try golden(name)
+        let packed = Packed.mxfp4(weights: try golden.tensor("input").floats(), rule: .modelOpt)
+        #expect(packed == (try golden.packed(by: "modelopt")))
+    }
+
+    /// Maxima around every kind of power of two, ties, zeros, subnormals and the largest numbers; float32 decides whether
+    /// a quotient just above a power counts as that power.
+    @Test("weights of other types equal ModelOpt's bit for bit", arguments: ["float32", "bfloat16"])
+    func quantizesEdgesAsModelOpt(type: String) throws {
+        let golden = try golden("modelopt")
+        let packed = Packed.mxfp4(weights: try golden.tensor(type + ".values").floats(), rule: .modelOpt)
+        let (codes, scales) = (try golden.tensor(type + ".codes").bytes, try golden.tensor(type + ".scales").bytes)
+        #expect(packed == Packed(codes: codes, scales: scales))
+    }
+
+    @Test("by ModelOpt's rule, infinities and NaN make their block NaN")
+    func quantizesSpecialBlocksAsModelOpt() {
+        var values = [Float](repeating: 1, count: 64)
+        values[1] = -.infinity
+        values[63] = .nan
+        let packed = Packed.mxfp4(weights: values, rule: .modelOpt)
+        #expect(packed.scales == [255, 255])
+        #expect(packed.codes.allSatisfy { $0 == 0x77 })
+    }
+
     @Test("weights equal torchao's EVEN but for the sign of zero and blocks near the least Float", arguments: cases)
     func quantizesAsTorchaoEven(name: String) throws {
         let golden = try golden(name)

@@ -55,9 +55,9 @@ struct Packed: Equatable {
         }
     }
 
-    static func mxfp4(weights: [Float]) -> Packed {
+    static func mxfp4(weights: [Float], rule: MXFP4.Rule = .compressedTensors) -> Packed {
         Packed(valueCount: weights.count, blockSize: 32) { codes, scales in
-            weights.withUnsafeBufferPointer { MXFP4.quantize(weights: $0, codes: codes, scales: scales) }
+            weights.withUnsafeBufferPointer { MXFP4.quantize(weights: $0, rule: rule, codes: codes, scales: scales) }
         }
     }
 

@@ -7,8 +7,8 @@ import Testing
         "gpt_oss-ct-nvfp4-mlp", "gpt_oss-modelopt-nvfp4-experts-only", "gpt_oss-mxfp4", "llama4_maverick-bf16",
         "llama4_maverick-modelopt-nvfp4-default", "llama4_scout-ct-nvfp4-mlp",
         "llama4_scout-modelopt-nvfp4-default-kvfp8", "llama_dense-bf16", "llama_dense-ct-nvfp4a16",
-        "llama_dense-modelopt-nvfp4-default-kvfp8", "qwen3_dense-bf16", "qwen3_dense-ct-nvfp4", "qwen3_moe-ct-nvfp4",
-        "qwen3_moe-modelopt-nvfp4-default-kvfp8",
+        "llama_dense-modelopt-mxfp4-default", "llama_dense-modelopt-nvfp4-default-kvfp8", "qwen3_dense-bf16",
+        "qwen3_dense-ct-nvfp4", "qwen3_moe-ct-nvfp4", "qwen3_moe-modelopt-nvfp4-default-kvfp8",
     ]
 
     @Test("reaches every byte of every tensor", arguments: folders)

@@ -80,18 +80,32 @@ import Testing
         }
     }
 
+    @Test("fetches any range, also outside the file")
+    func prefetches() throws {
+        let contents = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+        let file = try MappedFile(path: folder.write(contents, to: "file"))
+        for range in [0..<300_000, 1..<2, 131_071..<131_073, -5..<1_000_000, 400_000..<500_000, 7..<7] {
+            file.discard(0..<300_000)
+            file.prefetch(range)
+            #expect(file.withBytes { $0.elementsEqual(contents) })
+        }
+        try MappedFile(path: folder.write([], to: "empty")).prefetch(0..<10)
+    }
+
     #if os(Linux)
         @Test("gives the memory of discarded pages back")
         func discardsMemory() throws {
             let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
-            let pageCount = 16
+            let pageCount = 4 * (64 << 10) / pageSize
             let contents = [UInt8](repeating: 1, count: pageCount * pageSize)
             let file = try MappedFile(path: folder.write(contents, to: "file"))
             #expect(file.withBytes { $0.elementsEqual(contents) })
             #expect(try residentPageCount(of: file) == pageCount)
-            // The first and the last page are only partly in the range.
+            // Part of the second and third of four runs of 64 KiB.
+            file.discard((127 << 10)..<(129 << 10))
+            #expect(try residentPageCount(of: file) == pageCount / 2)
             file.discard(1..<(pageCount * pageSize - 1))
-            #expect(try residentPageCount(of: file) == 2)
+            #expect(try residentPageCount(of: file) == 0)
         }
 
         /// How many pages of the mapping this process has in its page table (`Rss` of `/proc/self/smaps`).

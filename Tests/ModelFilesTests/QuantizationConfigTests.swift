@@ -40,6 +40,10 @@ import Testing
         ("llama4_scout-modelopt-nvfp4-default-kvfp8", modelOpt(kvCache: .fp8, excluded: 8)),
         ("llama_dense-bf16", Expected(method: .none)),
         ("llama_dense-ct-nvfp4a16", ct(.nvfp4WeightOnly, excluded: 1)),
+        (
+            "llama_dense-modelopt-mxfp4-default",
+            Expected(method: .modelOpt, algorithm: .mxfp4, excluded: 2, producer: "modelopt 0.47.0")
+        ),
         ("llama_dense-modelopt-nvfp4-default-kvfp8", modelOpt(kvCache: .fp8, excluded: 2)),
         ("qwen3_dense-bf16", Expected(method: .none)), ("qwen3_dense-ct-nvfp4", ct(excluded: 1)),
         ("qwen3_moe-ct-nvfp4", ct(excluded: 4)),
@@ -68,7 +72,7 @@ import Testing
         #expect(config.kvCacheAlgorithm == expected.kvCache)
         #expect(config.excludedModules.count == expected.excluded)
         #expect(config.producer == expected.producer)
-        #expect(config.groupSize == (expected.method == .none ? nil : expected.method == .mxfp4 ? 32 : 16))
+        #expect(config.groupSize == (expected.method == .none ? nil : expected.algorithm == .mxfp4 ? 32 : 16))
         #expect(config.notes.isEmpty)
         // The lists agree with the tensors: an excluded module has no packed weight.
         for suffix in [".weight", ".weight_packed"] {
@@ -150,7 +154,8 @@ import Testing
         (#"{"quant_method":"modelopt","quant_algo":"NVFP4_AWQ"}"#, .unsupported, "'NVFP4_AWQ'"),
         (#"{"quant_method":"modelopt","quant_algo":"NVFP4_SVD"}"#, .unsupported, "'NVFP4_SVD'"),
         (#"{"quant_method":"modelopt","quant_algo":"W4A16_AWQ"}"#, .unsupported, "'W4A16_AWQ'"),
-        (#"{"quant_method":"modelopt","quant_algo":"MXFP4"}"#, .unsupported, "'MXFP4'"),
+        (#"{"quant_method":"modelopt","quant_algo":"MXFP8"}"#, .unsupported, "'MXFP8'"),
+        (#"{"quant_method":"modelopt","quant_algo":"nvfp4"}"#, .unsupported, "'nvfp4'"),
         (#"{"quant_method":"modelopt","quant_algo":["NVFP4"]}"#, .mismatched, "expected a string, found an array"),
         (#"{"quant_method":"modelopt","quant_algo":"NVFP4","group_size":32}"#, .unsupported, "group_size: '32'"),
         (#"{"quant_method":"modelopt","quant_algo":"NVFP4","pre_quant_scale":true}"#, .unsupported, "pre_quant_scale"),

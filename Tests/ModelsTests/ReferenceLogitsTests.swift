@@ -17,27 +17,30 @@ import Testing
     /// Compares with references that quantize the input of every quantized layer.
     ///
     /// Quantizing activations is not continuous: where a value lies within rounding noise of the border between two
-    /// codes, the order of a sum decides, and a token and those that attend to it come out differently. The two short
-    /// prompts meet no such value; of all positions most must agree.
-    @Test("computes the logits of the W4A4 emulation")
-    func quantizedActivations() throws {
-        var agreeing = 0
-        var positionCount = 0
-        for model in ReferenceModel.all where model.hasQuantizedActivations {
-            let runner = try Runner(model, activations: .nvfp4)
-            for prompt in try model.references(quantizedActivations: true).prompts {
-                let differences = try runner.differences(from: prompt)
-                agreeing += differences.count { $0 < Self.tolerance }
-                positionCount += differences.count
-                if prompt.name == "p0" || prompt.name == "p3" {
-                    #expect(differences.allSatisfy { $0 < Self.tolerance }, "\(model) \(prompt.name)")
-                }
-                if let last = differences.last, last < Self.tolerance {
-                    #expect(try runner.greedy(prompt.input, count: 1) == [prompt.greedy[0]])
-                }
-            }
+    /// codes, the last bit decides, and a token and those that attend to it come out differently (docs/numerics.md).
+    @Test(
+        "computes the logits and tokens of the W4A4 emulation",
+        arguments: ReferenceModel.all.filter(\.hasQuantizedActivations))
+    func quantizedActivations(_ model: ReferenceModel) throws {
+        let runner = try Runner(model, activations: .nvfp4)
+        for prompt in try model.references(quantizedActivations: true).prompts {
+            let differences = try runner.differences(from: prompt)
+            // One code that PyTorch's own variants of attention decide differently.
+            let isTie = model.name.hasPrefix("qwen3_moe-modelopt") && prompt.name == "p2"
+            let decided = isTie ? prompt.positions.prefix { $0 < 37 }.count : prompt.positions.count
+            #expect(differences.prefix(decided).allSatisfy { $0 < Self.tolerance }, "\(model) \(prompt.name)")
+            if decided == prompt.positions.count { try compareTokens(of: runner, with: prompt, model) }
         }
-        #expect(Double(agreeing) >= 0.8 * Double(positionCount), "\(agreeing) of \(positionCount)")
+    }
+
+    @Test("gives the same bits of W4A4 with every fused multiply-add")
+    func quantizedActivationsOfInstructionSets() throws {
+        let model = try #require(ReferenceModel.all.first { $0.name.hasPrefix("llama4_scout-modelopt") })
+        let prompt = try #require(model.references(quantizedActivations: true).prompts.first { $0.name == "p1" })
+        let logits = try InstructionSet.available.filter { $0 != .plain }.map { set in
+            try Runner(model, activations: .nvfp4, instructionSet: set).logits(prompt.input, chunk: 512)
+        }
+        #expect(logits.dropFirst().allSatisfy { $0 == logits.first })
     }
 
     @Test("gives the same logits on every instruction set", arguments: InstructionSet.available)
@@ -64,12 +67,15 @@ import Testing
         for prompt in try model.references(quantizedActivations: false).prompts {
             let differences = try runner.differences(from: prompt)
             #expect(differences.allSatisfy { $0 < Self.tolerance }, "\(model) \(prompt.name)")
-
-            // A step whose two best logits nearly tie may go either way, and all after it with it.
-            let decided = prompt.margins.firstIndex { $0 < Self.tolerance } ?? prompt.greedy.count
-            let greedy = try runner.greedy(prompt.input, count: decided)
-            #expect(greedy == Array(prompt.greedy.prefix(decided)), "\(model) \(prompt.name)")
+            try compareTokens(of: runner, with: prompt, model)
         }
+    }
+
+    private func compareTokens(of runner: Runner, with prompt: References.Prompt, _ model: ReferenceModel) throws {
+        // A step whose two best logits nearly tie may go either way, and all after it with it.
+        let decided = prompt.margins.firstIndex { $0 < Self.tolerance } ?? prompt.greedy.count
+        let greedy = try runner.greedy(prompt.input, count: decided)
+        #expect(greedy == Array(prompt.greedy.prefix(decided)), "\(model) \(prompt.name)")
     }
 }
 

@@ -24,7 +24,7 @@ import Testing
     ) throws -> PackedTensors {
         let source = try folder.makeModel(
             config: #"{"model_type": "\#(modelType)"}"#, tensors: [gateUpBias, downBias, gateUp, down, router])
-        let scheme = try #require(QuantizationScheme(format: format, layout: layout))
+        let scheme = QuantizationScheme(format: format, layout: layout)
         try CheckpointQuantizer(source: source, scheme: scheme, excluding: globs).write(to: folder.path("out"))
         return try PackedTensors(folder.path("out"))
     }
@@ -70,9 +70,11 @@ import Testing
         #expect(try written.floats(gateUpBias.name) == gateUpBias.values)
     }
 
-    @Test("quantizes experts to MXFP4")
-    func mxfp4() throws {
-        let written = try quantize("gpt_oss", .compressedTensors, format: .mxfp4)
+    @Test("splits experts that become MXFP4, in both layouts", arguments: QuantizationScheme.Layout.allCases)
+    func mxfp4(layout: QuantizationScheme.Layout) throws {
+        let written = try quantize("gpt_oss", layout, format: .mxfp4)
+        #expect(!written.checkpoint.hasTensor(named: gateUp.name))
+        #expect(try written.floats(Self.prefix + "1.down_proj.bias") == Array(downBias.values[Self.hiddenSize...]))
         let outputs = stride(from: 1, to: 2 * Self.intermediateSize, by: 2)
         let values = try written.mxfp4(Self.prefix + "1.up_proj")
         #expect(relativeError(values, expected(gateUp, expert: 1, outputs: Array(outputs))) < 0.15)

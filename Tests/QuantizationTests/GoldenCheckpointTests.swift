@@ -9,14 +9,18 @@ import Testing
     struct Pair: CustomTestStringConvertible {
         let source: String
         let golden: String
+        var format = QuantizationScheme.Format.nvfp4
         let layout: QuantizationScheme.Layout
 
         var testDescription: String { golden }
     }
 
+    static let mxfp4Pair = Pair(
+        source: "llama_dense-bf16", golden: "llama_dense-modelopt-mxfp4-default", format: .mxfp4, layout: .modelOpt)
     static let modelOptPairs = [
         Pair(source: "llama_dense-bf16", golden: "llama_dense-modelopt-nvfp4-default-kvfp8", layout: .modelOpt),
         Pair(source: "llama4_maverick-bf16", golden: "llama4_maverick-modelopt-nvfp4-default", layout: .modelOpt),
+        mxfp4Pair,
     ]
     static let compressedTensorsPairs = [
         Pair(source: "llama_dense-bf16", golden: "llama_dense-ct-nvfp4a16", layout: .compressedTensors),
@@ -28,7 +32,7 @@ import Testing
     init() throws { folder = try TemporaryFolder() }
 
     private func quantize(_ pair: Pair) throws -> PackedTensors {
-        let scheme = try #require(QuantizationScheme(format: .nvfp4, layout: pair.layout))
+        let scheme = QuantizationScheme(format: pair.format, layout: pair.layout)
         try CheckpointQuantizer(source: Golden.path("models/" + pair.source), scheme: scheme)
             .write(to: folder.path("out"))
         return try PackedTensors(folder.path("out"))
@@ -68,8 +72,19 @@ import Testing
         #expect(try list == #require(golden.quantizationConfig).object("quantization").strings("exclude_modules"))
         #expect(try list == written.config.object("quantization_config").strings("ignore"))
         let config = try QuantizationConfig(folder: written)
-        #expect(config.algorithm == .nvfp4WeightOnly)
+        #expect(config.algorithm == (pair.format == .nvfp4 ? .nvfp4WeightOnly : .mxfp4))
         #expect(config.notes.isEmpty)
+    }
+
+    @Test("has ModelOpt's configuration of MXFP4")
+    func modelOptConfiguration() throws {
+        let (written, golden) = (try quantize(Self.mxfp4Pair).checkpoint, try golden(Self.mxfp4Pair).checkpoint)
+        #expect(written.config["quantization_config"] != nil)
+        #expect(written.config["quantization_config"] == golden.config["quantization_config"])
+        let own = try #require(written.folder.quantizationConfig)
+        let expected = try #require(golden.folder.quantizationConfig)
+        #expect(own.keys == expected.keys)
+        for key in own.keys { #expect(own[key] == expected[key]) }
     }
 
     @Test("has the configuration of llm-compressor")

@@ -41,10 +41,11 @@ struct PackedTensors {
         return values.enumerated().map { $1 * (Self.e4m3(scales[$0 / 16]) * scale) }
     }
 
-    /// An MXFP4 matrix `[out, in]`.
+    /// An MXFP4 matrix `[out, in]` of either layout.
     func mxfp4(_ module: String) throws -> [Float] {
         let scales = try bytes(module + ".weight_scale")
-        return try codes(module + ".weight_packed").enumerated().map { index, value in
+        let isModelOpt = checkpoint.hasTensor(named: module + ".weight")
+        return try codes(module + (isModelOpt ? ".weight" : ".weight_packed")).enumerated().map { index, value in
             let exponent = Int(scales[index / 32]) - 127
             return Float(sign: .plus, exponent: exponent, significand: value)
         }

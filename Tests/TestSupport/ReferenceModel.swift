@@ -23,6 +23,7 @@ public struct ReferenceModel: CustomStringConvertible, Sendable {
         ReferenceModel(name: "llama4_scout-modelopt-nvfp4-default-kvfp8", hasQuantizedActivations: true),
         ReferenceModel(name: "llama_dense-bf16", hasQuantizedActivations: false),
         ReferenceModel(name: "llama_dense-ct-nvfp4a16", hasQuantizedActivations: false),
+        ReferenceModel(name: "llama_dense-modelopt-mxfp4-default", hasQuantizedActivations: false),
         ReferenceModel(name: "llama_dense-modelopt-nvfp4-default-kvfp8", hasQuantizedActivations: true),
         ReferenceModel(name: "qwen3_dense-bf16", hasQuantizedActivations: false),
         ReferenceModel(name: "qwen3_dense-ct-nvfp4", hasQuantizedActivations: true),

@@ -63,8 +63,8 @@ typedef struct {
 
 /// Products of blocks of 16 matrix rows with rows of activations, compiled for one instruction set.
 ///
-/// All of them write or add to `sums`, `[activation rows, 16]`, without the global scale unless it is given. Columns are as in
-/// ``nibble_block_bytes``; activations need no alignment, `sums`, panels and tiles are aligned to 64 bytes.
+/// All of them write or add to `sums`, `[activation rows, 16]`, without the global scale unless it is given.
+/// Columns are as in ``nibble_block_bytes``; activations need no alignment, `sums`, panels and tiles are aligned to 64 bytes.
 typedef struct {
     /// Rows from which decoding a panel for all of them beats decoding blocks for a few rows at a time.
     size_t panel_threshold;

@@ -20,6 +20,9 @@ typedef struct {
         size_t m, size_t panel_count, size_t k, const float *a, size_t a_stride, const float *b, size_t b_stride,
         float *c, size_t c_stride);
 
+    /// `value = exp(value - offset)` in place.
+    void (*exponentials)(float *values, size_t count, float offset);
+
     /// Takes a block of scores into a row's softmax: the scores become `exp(score - maximum)`, the state and the output
     /// row, a sum of values weighted by the earlier ones, become relative to the new maximum (Milakov and Gimelshein
     /// 2018).

@@ -12,8 +12,9 @@ extension CPUBackend {
         let shape = try AttentionShape(attention)
         try require(projected, columnCount: attention.projectedSize)
         try require(output, columnCount: shape.queryHeadCount * shape.headSize)
-        guard sumOrder == .fastest else {
-            try attendInReferenceOrder(projected, attention: attention, layer: layer, sequences: sequences, into: output)
+        guard activationPrecision == .full else {
+            try attendInReferenceOrder(
+                projected, attention: attention, layer: layer, sequences: sequences, into: output)
             return
         }
         attentionPlan.reset()

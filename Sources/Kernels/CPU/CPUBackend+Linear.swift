@@ -136,7 +136,8 @@ extension CPUBackend {
             inputs.append(
                 MatrixRows(
                     area, rows: 0..<rowCount, columnCount: columnCount,
-                    quantized: parts.contains { $0.0.shape.isQuantized }, order: sumOrder(of: linear.parts),
+                    quantized: parts.contains { $0.0.shape.isQuantized },
+                    order: sumOrder(rowCount: rowCount, of: linear.parts),
                     kernels: kernels))
         }
         prepare(inputs)

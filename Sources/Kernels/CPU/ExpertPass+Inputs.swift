@@ -19,7 +19,7 @@ extension ExpertPass {
             enter(group, from: input, weighted: weighted, precision: precision, area: area)
             let rows = MatrixRows(
                 area, rows: group.assignments, columnCount: input.columnCount, quantized: matrix.shape.isQuantized,
-                order: backend.sumOrder(of: [matrix]), kernels: backend.kernels)
+                order: order(of: group, matrix), kernels: backend.kernels)
             inputs.append(rows)
             guard rows.form == .digits, !weighted, precision == .full else { continue }
             for index in group.assignments {
@@ -30,6 +30,14 @@ extension ExpertPass {
         }
         backend.prepare(inputs)
         return inputs
+    }
+
+    /// The order of sums of one expert's rows.
+    ///
+    /// Where experts take weighted rows (Llama 4), the references multiply all rows by each expert, with weights of zero.
+    func order(of group: ExpertStep.Group, _ matrix: PackedMatrix) -> SumOrder {
+        backend.sumOrder(
+            rowCount: weightsInput ? step.rows.count : group.assignments.count, of: [matrix])
     }
 
     /// Points an area's rows to those of one expert's assignments, or to what weights and precision make of them.

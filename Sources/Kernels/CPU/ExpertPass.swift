@@ -7,6 +7,8 @@ struct ExpertPass {
     let step: ExpertStep
     let layer: CPUFeedForward
     let backend: CPUBackend
+    /// Whether rows are weighted before they enter the experts.
+    let weightsInput: Bool
     /// What enters the gate and up projections of each group.
     private(set) var gateInputs: [MatrixRows] = []
     private(set) var upInputs: [MatrixRows] = []
@@ -24,6 +26,7 @@ struct ExpertPass {
         self.step = step
         self.layer = layer
         self.backend = backend
+        self.weightsInput = weightsInput
         let count = step.rows.count
         let inputSize = InputArea.valueCount(capacity: count, columnCount: layer.hiddenSize)
         let hiddenSize = InputArea.valueCount(capacity: count, columnCount: layer.intermediateSize)
@@ -50,7 +53,8 @@ struct ExpertPass {
             let down = layer.blocks[group.expert].down
             return MatrixRows(
                 hidden, rows: group.assignments, columnCount: layer.intermediateSize,
-                quantized: down.shape.isQuantized, order: backend.sumOrder(of: down), kernels: backend.kernels)
+                quantized: down.shape.isQuantized, order: order(of: group, layer.experts[group.expert].down),
+                kernels: backend.kernels)
         }
         gateInputs = makeInputs(from: input, weighted: weightsInput, area: gate) { $0.gate }
         upInputs =

@@ -39,7 +39,7 @@ struct MatrixRows {
         self.columnCount = columnCount
         self.order = order
         form =
-            if order == .reference {
+            if order != .fastest {
                 .tiles
             } else if rowCount >= kernels.panel_threshold {
                 .tiles
@@ -57,7 +57,7 @@ struct MatrixRows {
     static var panelDepth: Int { Int(NIBBLE_PANEL_DEPTH) }
 
     /// The columns of a panel, the last one's excepted.
-    private var panelDepth: Int { order == .reference ? SumOrder.runLength(columnCount) : Self.panelDepth }
+    private var panelDepth: Int { order == .fastest ? Self.panelDepth : SumOrder.runLength(columnCount) }
 
     /// The number of parts that can be prepared independently.
     var partCount: Int {
@@ -119,9 +119,15 @@ struct MatrixRows {
     ) {
         let format = matrix.shape.format
         let bytes = matrix.block(block)
-        if form == .tiles {
+        if order.takesFours(of: matrix.shape) {
+            for row in 0..<rowCount {
+                multiplyInFours(
+                    matrix, block: block, row: rows[row], kernels: kernels, panel: panel,
+                    into: sums + row * PackedShape.blockRows)
+            }
+        } else if form == .tiles {
             sums.update(repeating: 0, count: rowCount * PackedShape.blockRows)
-            let globalScale = order == .reference ? matrix.globalScale : 1
+            let globalScale = order == .fastest ? 1 : matrix.globalScale
             for first in stride(from: 0, to: columnCount, by: panelDepth) {
                 let depth = min(panelDepth, columnCount - first)
                 kernels.decode_panel(format, bytes, first, depth, globalScale, panel)
@@ -130,5 +136,33 @@ struct MatrixRows {
         } else {
             kernels.multiply_rows(format, bytes, columnCount, rows, rowCount, sums)
         }
+    }
+
+    /// Adds the products of every fourth column, each of them rounded, and then the four sums.
+    ///
+    /// A single row's first four products are in one sum.
+    private func multiplyInFours(
+        _ matrix: MatrixBlocks, block: Int, row: UnsafePointer<Float>, kernels: nibble_matrix_kernels,
+        panel: UnsafeMutablePointer<Float>, into sums: UnsafeMutablePointer<Float>
+    ) {
+        var fours = (SIMD16<Float>(), SIMD16<Float>(), SIMD16<Float>(), SIMD16<Float>())
+        let weights = UnsafeRawPointer(panel)
+        for first in stride(from: 0, to: columnCount, by: panelDepth) {
+            let depth = min(panelDepth, columnCount - first)
+            kernels.decode_panel(
+                matrix.shape.format, matrix.block(block), first, depth, matrix.globalScale, panel)
+            for column in 0..<depth {
+                let product =
+                    weights.load(fromByteOffset: 64 * column, as: SIMD16<Float>.self) * row[first + column]
+                switch order == .reference(rowCount: 1) && first + column < 4 ? 0 : (first + column) % 4 {
+                case 0: fours.0 += product
+                case 1: fours.1 += product
+                case 2: fours.2 += product
+                default: fours.3 += product
+                }
+            }
+        }
+        let sum = (fours.0 + fours.2) + (fours.1 + fours.3)
+        UnsafeMutableRawPointer(sums).storeBytes(of: sum, as: SIMD16<Float>.self)
     }
 }

@@ -43,9 +43,9 @@ struct RotaryTable {
             for row in range {
                 let position = Float(steps[row].position)
                 for (pair, frequency) in rotary.inverseFrequencies.enumerated() {
-                    let angle = Double(position * frequency)
-                    rows.cosines(row)[pair] = Float(cos(angle)) * rotary.magnitude
-                    rows.sines(row)[pair] = Float(sin(angle)) * rotary.magnitude
+                    let angle = position * frequency
+                    rows.cosines(row)[pair] = cosf(angle) * rotary.magnitude
+                    rows.sines(row)[pair] = sinf(angle) * rotary.magnitude
                 }
             }
         }

@@ -1,12 +1,6 @@
 import CCPUKernels
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
-/// The attention of one row of a sequence and the query heads of one key head in ``SumOrder/reference``.
+/// The attention of one row and the query heads of one key head, in the order of sums of the W4A4 references.
 ///
 /// All scores of the row are there before its softmax, and weights are normalized before values are added.
 struct RowAttention {
@@ -79,7 +73,9 @@ struct RowAttention {
         }
     }
 
-    /// Turns products of queries and keys into weights; those of hidden keys are zero. The sink comes behind the last key.
+    /// Turns products of queries and keys into weights; those of hidden keys are zero.
+    ///
+    /// The sink comes behind the last key.
     private func softmax(
         _ row: UnsafeMutableBufferPointer<Float>, visible: Range<Int>, keyCount: Int, sink: Float?
     ) {
@@ -88,12 +84,12 @@ struct RowAttention {
             row[key] *= scale
             largest = max(largest, row[key])
         }
-        for key in row.indices {
-            row[key] = visible.contains(key) ? exp(row[key] - largest) : 0
-        }
-        if let sink { row[keyCount] = exp(sink - largest) }
-        let factor = 1 / SumOrder.softmaxSum(row[..<(sink == nil ? keyCount : keyCount + 1)])
-        for key in visible { row[key] *= factor }
+        let count = sink == nil ? keyCount : keyCount + 1
+        for key in row.indices where !visible.contains(key) { row[key] = -.infinity }
+        if let sink { row[keyCount] = sink }
+        if let base = row.baseAddress { backend.vectors.exponentials(base, count, largest) }
+        let factor = 1 / SumOrder.softmaxSum(row[..<count])
+        for key in row.indices { row[key] = visible.contains(key) ? row[key] * factor : 0 }
     }
 }
 
@@ -116,7 +112,8 @@ extension CPUBackend {
             let scratch = try attentionScratch.reserve(rowCount: pool.threadCount, columnCount: scratchSize)
             let (rows, headCount) = (sequence.rows, shape.keyValueHeadCount)
             pool.runInLanes(
-                rows.count * headCount, operationCount: 2 * rows.count * shape.queryHeadCount * keyCount * shape.headSize
+                rows.count * headCount,
+                operationCount: 2 * rows.count * shape.queryHeadCount * keyCount * shape.headSize
             ) { task, lane in
                 let (index, head) = task.quotientAndRemainder(dividingBy: headCount)
                 kernel.run(

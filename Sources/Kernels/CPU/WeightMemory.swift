@@ -44,10 +44,12 @@ struct WeightArena {
     private var memory: WeightMemory?
     private var usedByteCount = 0
 
-    /// Of a piece, unless one layer needs more.
-    private static let pieceByteCount = 64 << 20
+    /// Of a piece, unless one matrix or expert needs more.
+    ///
+    /// What is not written takes no memory but for the rest of a large page: few large pieces waste less than many.
+    private static let pieceByteCount = 256 << 20
 
-    /// Memory for the matrices of a layer, and where it starts in a piece, at a multiple of 64 bytes.
+    /// Memory for a matrix or an expert, and where it starts in a piece, at a multiple of 64 bytes.
     ///
     /// - Throws: ``KernelError`` if there is not that much memory.
     mutating func reserve(

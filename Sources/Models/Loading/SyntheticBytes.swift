@@ -19,7 +19,7 @@ final class SyntheticBytes: @unchecked Sendable {
     /// Makes room for `columnCount` entries of `entrySize` bytes in each of at least one row.
     init(rowCount: Int, columnCount: Int, entrySize: Int = 1) {
         let rowByteCount = columnCount * entrySize
-        rowStride = min(rowByteCount, 64)
+        rowStride = min(rowByteCount, 16)
         columnStride = entrySize
         bytes = .allocate(byteCount: (rowCount - 1) * rowStride + rowByteCount, alignment: 64)
     }

@@ -9,7 +9,8 @@ struct EnvironmentCommand: AsyncParsableCommand {
     @Option(help: "How to print: lines of text, or a JSON object.")
     var outputFormat: OutputFormat = .text
 
-    private struct Row {
+    /// A line: what it is, its value, and where the value comes from.
+    struct Row {
         let name: String
         let value: String
         let source: String
@@ -51,6 +52,6 @@ struct EnvironmentCommand: AsyncParsableCommand {
             Row(
                 name: "hugging face cache", value: cache ?? "none",
                 source: "HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME or HOME"),
-        ]
+        ] + cudaRows
     }
 }

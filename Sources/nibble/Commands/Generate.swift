@@ -101,10 +101,11 @@ struct Generate: AsyncParsableCommand {
     private func report(_ request: GenerationRequest, _ result: GenerationResult) {
         let promptRate = Double(request.prompt.count) / max(result.timeToFirstToken.seconds, 1e-9)
         let rate = result.timePerOutputToken.map { (1 / max($0.seconds, 1e-9)).formatted(decimals: 1) } ?? "-"
+        let memory = ProcessMemory.peakResidentByteCount.map { "; peak memory: \($0.formattedBytes)" } ?? ""
         StandardError.print(
             """
             prompt: \(request.prompt.count) tokens, \(promptRate.formatted(decimals: 1)) tokens/s; \
-            generation: \(result.tokens.count) tokens, \(rate) tokens/s
+            generation: \(result.tokens.count) tokens, \(rate) tokens/s\(memory)
             """)
     }
 }

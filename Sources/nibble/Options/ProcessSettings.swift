@@ -47,7 +47,8 @@ enum ProcessSettings {
         return Setting(value: set, source: "NIBBLE_CPU")
     }
 
-    private static func variable(_ name: String) -> String? {
+    /// A variable that is set and not empty.
+    static func variable(_ name: String) -> String? {
         guard let value = getenv(name), value.pointee != 0 else { return nil }
         return String(cString: value)
     }

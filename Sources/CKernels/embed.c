@@ -1,0 +1,51 @@
+// One array and one row for each file below cuda/; a test tells which one is missing.
+#include "CKernels.h"
+
+static const char any_copy[] = {
+#embed "cuda/any/copy.cu"
+};
+static const char any_repack_weights[] = {
+#embed "cuda/any/repack_weights.cu"
+};
+static const char any_stream_read[] = {
+#embed "cuda/any/stream_read.cu"
+};
+static const char common_activation[] = {
+#embed "cuda/common/activation.cuh"
+};
+static const char common_moe[] = {
+#embed "cuda/common/moe.cuh"
+};
+static const char common_ptx[] = {
+#embed "cuda/common/ptx.cuh"
+};
+static const char common_stream[] = {
+#embed "cuda/common/stream.cuh"
+};
+static const char common_tiles[] = {
+#embed "cuda/common/tiles.cuh"
+};
+static const char sm90_moe_stream[] = {
+#embed "cuda/sm90/moe_stream.cu"
+};
+static const char sm90_stream_read_bulk[] = {
+#embed "cuda/sm90/stream_read_bulk.cu"
+};
+
+static const kernel_source sources[] = {
+    {"any/copy.cu", any_copy, sizeof any_copy},
+    {"any/repack_weights.cu", any_repack_weights, sizeof any_repack_weights},
+    {"any/stream_read.cu", any_stream_read, sizeof any_stream_read},
+    {"common/activation.cuh", common_activation, sizeof common_activation},
+    {"common/moe.cuh", common_moe, sizeof common_moe},
+    {"common/ptx.cuh", common_ptx, sizeof common_ptx},
+    {"common/stream.cuh", common_stream, sizeof common_stream},
+    {"common/tiles.cuh", common_tiles, sizeof common_tiles},
+    {"sm90/moe_stream.cu", sm90_moe_stream, sizeof sm90_moe_stream},
+    {"sm90/stream_read_bulk.cu", sm90_stream_read_bulk, sizeof sm90_stream_read_bulk},
+};
+
+const kernel_source *kernel_sources(size_t *count) {
+    *count = sizeof sources / sizeof sources[0];
+    return sources;
+}

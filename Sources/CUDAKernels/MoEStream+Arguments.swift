@@ -1,0 +1,49 @@
+internal import CUDA
+
+extension MoEStream {
+    /// `MoeStreamArguments` of the device file; addresses may be 0 where the file says null.
+    struct Arguments: BitwiseCopyable, KernelArgument {
+        var routing: Routing
+        var up = Operands()
+        var down: Operands
+        /// BF16 `[rows, down.inputPitch]`, zero beyond the first product's columns.
+        var hidden: UInt64 = 0
+        /// BF16 `[T, outputs]`.
+        var output: UInt64
+        var residual: UInt64 = 0
+        /// Global scales: of gate and up `[E, 2]`, of down `[E]`.
+        var upScales: UInt64 = 0
+        var downScales: UInt64 = 0
+        /// BF16: of gate and up `[E, 2, down.inputPitch]`, of down `[E, outputs]`.
+        var upBiases: UInt64 = 0
+        var downBiases: UInt64 = 0
+        /// Of the clamped activation.
+        var limit: Float = 0
+        var slope: Float = 0
+        /// `[blocks][4][partialFloatCount]`, all bits 1 between launches.
+        var partials: UInt64
+        var state: UInt64
+        var tokenCount: UInt32
+        /// Whether routing was complete before the previous kernel began.
+        var routingIsEarly: UInt32 = 0
+        var weightsRowsOnInput: UInt32 = 0
+    }
+
+    /// `Routing`: a list of row blocks, and the token and the weight of each row.
+    struct Routing: BitwiseCopyable {
+        var list: UInt64
+        var rowTokens: UInt64 = 0
+        var rowWeights: UInt64 = 0
+    }
+
+    /// `StreamOperands`: slabs, and BF16 rows.
+    struct Operands: BitwiseCopyable {
+        var weights: UInt64 = 0
+        var inputs: UInt64 = 0
+        var inputPitch: UInt32 = 0
+        var unused: UInt32 = 0
+    }
+
+    /// The bytes of `StreamState`, zero before the first launch.
+    static let stateByteCount = 4 * 128
+}

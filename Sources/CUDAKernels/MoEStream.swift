@@ -1,0 +1,96 @@
+internal import CUDA
+
+/// The host side of `sm90/moe_stream.cu`: the experts of a layer, or a linear layer, for few tokens an expert.
+///
+/// Its properties are the template's parameters; each set of them is a kernel of its own.
+struct MoEStream: Sendable, Equatable {
+    static let path = "sm90/moe_stream.cu"
+    static let function = "stream_experts"
+    /// The token rows that a kernel takes at once, at most: a warp has two addresses of rows a lane.
+    static let largestRowCount = 64
+
+    let shape: ExpertShape
+    /// The token rows of a block: 1, 2, 4 or a multiple of 8.
+    let rowCount: Int
+    /// The tokens of a launch, at most.
+    let tokenCount: Int
+    let pipeline: Pipeline
+
+    /// How bytes are kept in flight and who multiplies them.
+    struct Pipeline: Sendable, Equatable {
+        /// Slabs of a stage, stages of the ring, and stages that are under way at once: usually, and in the first round.
+        var chunk: Int, stages: Int, inFlight: Int, lead: Int
+        /// The warps that share 16 weight rows: how many take turns at slabs, and at chunks.
+        var slabTurns: Int, chunkTurns: Int
+    }
+
+    private var columnTileCount: Int { rowCount <= 8 ? 1 : rowCount / 8 }
+    private var turnCount: Int { pipeline.slabTurns * pipeline.chunkTurns }
+
+    /// The threads of a block: those that multiply, four warps that finish sums, two that copy.
+    var threadCount: Int { 32 * (4 * turnCount + 4 + 2) }
+
+    /// The bytes of a stage: weights and token rows, in whole lines.
+    private var stageByteCount: Int {
+        let pitch = pipeline.chunk * SlabLayout.columnCount * 2 + 16
+        return (pipeline.chunk * shape.down.format.slabByteCount + rowCount * pitch).rounded(upTo: 128)
+    }
+
+    /// The dynamic shared memory of a block.
+    var sharedByteCount: Int {
+        let ring = pipeline.stages * stageByteCount + (3 * 8 * pipeline.stages).rounded(upTo: 128)
+        let sumLaneCount = rowCount >= 8 ? 4 : (rowCount + 1) / 2
+        let buffers = 2 * (turnCount * 4 * columnTileCount * 8 * sumLaneCount) * 16
+        return ring + buffers + 4 * 16 * tokenCount * 4 + 4 * 8
+    }
+
+    /// The floats of a part of a sum that another block completes, for each of four warps.
+    var partialFloatCount: Int { max(128 * columnTileCount, tokenCount * 16) }
+
+    /// The program to compile.
+    func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
+        let parameters: [String] =
+            [
+                shape.down.format.deviceName, "\(shape.up?.blockCount ?? 0)", "\(shape.up?.slabCount ?? 0)",
+                "\(shape.down.blockCount)", "\(shape.down.slabCount)", "\(shape.outputPitch)",
+                shape.activation.deviceName, "\(rowCount)", "\(tokenCount)",
+            ]
+            + [
+                pipeline.chunk, pipeline.stages, pipeline.inFlight, pipeline.lead, pipeline.slabTurns,
+                pipeline.chunkTurns,
+            ].map { "\($0)" }
+        return try sources.program(
+            Self.path, for: architecture,
+            instantiation: """
+
+                typedef MoeStream<\(parameters.joined(separator: ", "))> Stream;
+                static_assert(sizeof(MoeStreamArguments) == \(MemoryLayout<Arguments>.stride), "as the host lays it out");
+                static_assert(Stream::kThreads == \(threadCount), "as the host counts");
+                static_assert(Stream::kSharedBytes == \(sharedByteCount), "as the host counts");
+                static_assert(Stream::kPartialFloats == \(partialFloatCount), "as the host counts");
+                extern "C" __global__ void __launch_bounds__(\(threadCount), 1) \
+                \(Self.function)(const __grid_constant__ MoeStreamArguments arguments) {
+                    moe_stream<Stream>(arguments);
+                }
+
+                """)
+    }
+
+    /// The kernel, loaded.
+    func load(from sources: KernelSources, _ cache: KernelCache, in context: Context) throws(CUDAError) -> Kernel {
+        try cache.module(try program(from: sources, for: context.device.architecture), in: context)
+            .kernel(Self.function, dynamicSharedByteCount: sharedByteCount)
+    }
+
+    /// A launch with one block on each SM: all of them must be resident at once.
+    func launch(on device: Device) -> Launch {
+        Launch(
+            grid: Launch.Extent(device.multiprocessorCount), block: Launch.Extent(threadCount),
+            dynamicSharedByteCount: sharedByteCount, overlapsPrevious: true)
+    }
+}
+
+extension Int {
+    /// The next multiple of a number, this one if it is one.
+    func rounded(upTo multiple: Int) -> Int { (self + multiple - 1) / multiple * multiple }
+}

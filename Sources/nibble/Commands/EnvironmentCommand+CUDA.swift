@@ -1,0 +1,39 @@
+import CUDA
+import CUDAKernels
+
+extension EnvironmentCommand {
+    /// The GPUs, the libraries that they need, and the kernels: what is there, or why it is not.
+    var cudaRows: [Row] {
+        let settings = CUDASettings()
+        var rows: [Row] = []
+        var driverVersion: Version?
+        do {
+            let driver = try Driver.load()
+            driverVersion = driver.version
+            rows.append(Row(name: "cuda driver", value: "CUDA \(driver.version)", source: driver.path))
+            for device in try driver.devices() {
+                rows.append(Row(name: "gpu \(device.index)", value: "\(device)", source: "cuda driver"))
+            }
+        } catch {
+            rows.append(Row(name: "gpu", value: "none", source: "\(error)"))
+        }
+        do {
+            let compiler = try Compiler(settings.compilerSearch, for: driverVersion)
+            rows.append(Row(name: "nvrtc", value: "\(compiler.version)", source: compiler.path))
+        } catch {
+            rows.append(Row(name: "nvrtc", value: "none", source: "\(error)"))
+        }
+        rows.append(
+            Row(
+                name: "gpu kernels", value: settings.sourceFolder ?? "built in",
+                source: settings.sourceFolder == nil ? "default" : "NIBBLE_KERNEL_SOURCES"))
+        let cache = settings.cacheFolder.map { folder in
+            Row(
+                name: "gpu kernel cache", value: "\(KernelCache.entries(in: folder.path).count) in \(folder.path)",
+                source: folder.source)
+        }
+        rows.append(
+            cache ?? Row(name: "gpu kernel cache", value: "none", source: "NIBBLE_KERNEL_CACHE and HOME are not set"))
+        return rows
+    }
+}

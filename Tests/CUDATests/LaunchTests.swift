@@ -1,0 +1,179 @@
+import CUDA
+import Testing
+
+extension FakeDriverTests {
+    @Suite("Launches")
+    struct LaunchTests {
+        struct Shape: BitwiseCopyable, KernelArgument {
+            var tokenCount: Int32
+            var scale: Float
+        }
+
+        let fake: FakeCUDA
+        let context: Context
+        let stream: Stream
+
+        init() throws {
+            fake = try FakeCUDA()
+            context = try fake.context()
+            stream = try Stream(context)
+        }
+
+        @Test("arguments arrive with their values and sizes")
+        func arguments() throws {
+            let kernel = try fake.kernel("mixed(const float* in, u64 count, int a, float b, u32 c)", in: context)
+            let buffer = try DeviceBuffer<Float>(context, count: 8)
+            try stream.launch(
+                kernel, Launch(grid: 3, block: 64), buffer, UInt64(1) << 40, Int32(-2), Float(0.5), UInt32.max)
+            let launch = try #require(try fake.launches().first)
+            #expect(launch.kernel == "mixed")
+            #expect(launch.grid == [3, 1, 1] && launch.block == [64, 1, 1] && launch.cluster == [0, 0, 0])
+            #expect(!launch.overlapsPrevious && !launch.isCaptured)
+            #expect(launch.parameters.count == 5)
+            #expect(launch.parameters[0] == bytes(of: buffer.address))
+            #expect(launch.parameters[1] == bytes(of: UInt64(1) << 40))
+            #expect(launch.parameters[2] == bytes(of: Int32(-2)))
+            #expect(launch.parameters[3] == bytes(of: Float(0.5)))
+            #expect(launch.parameters[4] == bytes(of: UInt32.max))
+        }
+
+        @Test("a tensor map goes by value")
+        func tensorMap() throws {
+            let kernel = try fake.kernel("mapped(const __grid_constant__ CUtensorMap map, int count)", in: context)
+            let buffer = try DeviceBuffer<UInt16>(context, count: 64 * 128)
+            let map = try TensorMap(
+                buffer, type: .bfloat16, shape: [128, 64], strides: [256], box: [64, 32], swizzle: .bytes128)
+            try stream.launch(kernel, Launch(grid: 1, block: 32), map, Int32(7))
+            let launch = try #require(try fake.launches().first)
+            let words = launch.parameters[0].withUnsafeBytes { Array($0.bindMemory(to: UInt64.self)) }
+            // What the fake writes: address, type, rank, width, stride, box, swizzle, ..., a mark.
+            #expect(words == [buffer.address, 9, 2, 128, 256, 64, 3] + [UInt64](repeating: 0, count: 8) + [0x7e5707])
+            #expect(launch.parameters[1] == bytes(of: Int32(7)))
+        }
+
+        @Test("a structure goes by value as it lies in memory")
+        func structure() throws {
+            // The fake takes what has u64 in its type for 8 bytes.
+            let kernel = try fake.kernel("shaped(u64_pair shape)", in: context)
+            try stream.launch(kernel, Launch(grid: 1, block: 1), Shape(tokenCount: 5, scale: 2))
+            let launch = try #require(try fake.launches().first)
+            #expect(launch.parameters == [bytes(of: Int32(5)) + bytes(of: Float(2))])
+        }
+
+        @Test("dimensions, cluster, shared memory and overlap reach the driver")
+        func attributes() throws {
+            let kernel = try fake.kernel("plain()", in: context, dynamicSharedByteCount: 100_000)
+            let launch = Launch(
+                grid: .init(8, 4, 2), block: .init(32, 2, 2), cluster: .init(2, 2), dynamicSharedByteCount: 99_000,
+                overlapsPrevious: true)
+            try stream.launch(kernel, launch)
+            let seen = try #require(try fake.launches().first)
+            #expect(seen.grid == [8, 4, 2] && seen.block == [32, 2, 2] && seen.cluster == [2, 2, 1])
+            #expect(seen.dynamicSharedByteCount == 99_000)
+            #expect(seen.overlapsPrevious)
+        }
+
+        @Test("wrong arguments are refused before the launch")
+        func wrongArguments() throws {
+            let kernel = try fake.kernel("two(int a, u64 b)", in: context)
+            let launch = Launch(grid: 1, block: 1)
+            refused("missing") { try stream.launch(kernel, launch, Int32(1)) }
+            refused("too many") { try stream.launch(kernel, launch, Int32(1), UInt64(2), Int32(3)) }
+            refused("wrong size") { try stream.launch(kernel, launch, Int32(1), UInt32(2)) }
+            let error = #expect(throws: CUDAError.self) {
+                try stream.launch(kernel, launch, Shape(tokenCount: 5, scale: 2), UInt64(2))
+            }
+            #expect(error?.message == "two: argument 0 is a Shape of 8 bytes, expected 4")
+            #expect(try fake.launches().isEmpty)
+        }
+
+        @Test(
+            "impossible launches are refused",
+            arguments: [
+                Launch(grid: 0, block: 32), Launch(grid: -1, block: 32), Launch(grid: .init(1, 70_000), block: 32),
+                Launch(grid: .init(1 << 40), block: 32), Launch(grid: 1, block: 0), Launch(grid: 1, block: 769),
+                Launch(grid: 1, block: .init(.max, .max, .max)),
+                Launch(grid: 1, block: 32, dynamicSharedByteCount: 48 << 10),
+                Launch(grid: 1, block: 32, dynamicSharedByteCount: -1), Launch(grid: 3, block: 32, cluster: 2),
+                Launch(grid: 16, block: 32, cluster: 16), Launch(grid: 4, block: 32, cluster: 0),
+            ])
+        func impossible(_ launch: Launch) throws {
+            let kernel = try fake.kernel("plain()", in: context)
+            refused("\(launch)") { try stream.launch(kernel, launch) }
+            #expect(try fake.launches().isEmpty)
+        }
+
+        @Test("clusters and overlap are refused before Hopper")
+        func oldDevice() throws {
+            try fake.setDevices(1, 8, 9)
+            let context = try fake.context()
+            let kernel = try fake.kernel("plain()", in: context)
+            for launch in [
+                Launch(grid: 2, block: 32, cluster: 2), Launch(grid: 1, block: 32, overlapsPrevious: true),
+            ] {
+                let error = #expect(throws: CUDAError.self) { try Stream(context).launch(kernel, launch) }
+                #expect(error?.code == .unsupported)
+            }
+        }
+
+        @Test("a kernel tells what it uses, and asks for no more shared memory than there is")
+        func kernelAttributes() throws {
+            let kernel = try fake.kernel("plain(int a)", in: context)
+            #expect(kernel.registerCount == 40 && kernel.localByteCount == 0)
+            #expect(kernel.staticSharedByteCount == 1024 && kernel.maximumThreadsPerBlock == 768)
+            #expect(try kernel.blocksPerMultiprocessor(threadCount: 512) == 4)
+            refused("too much") { _ = try fake.kernel("plain()", in: context, dynamicSharedByteCount: 232_000) }
+            refused("no threads") { _ = try kernel.blocksPerMultiprocessor(threadCount: 0) }
+        }
+
+        @Test("a kernel that is not there is refused by name")
+        func missingKernel() throws {
+            let module = try fake.kernel("plain()", in: context).module
+            let error = #expect(throws: CUDAError.self) { try module.kernel("other") }
+            #expect(error?.message.contains("other in test.cu") == true)
+        }
+
+        @Test("what is not compiled code is refused", arguments: [0, 8, 100])
+        func notCode(_ byteCount: Int) {
+            let error = #expect(throws: CUDAError.self) {
+                try Module(context, cubin: [UInt8](repeating: 1, count: byteCount), name: "noise")
+            }
+            #expect(error?.code == .unsupported)
+        }
+
+        @Test("tensor maps that break a rule are refused with the rule")
+        func tensorMapRules() throws {
+            let buffer = try DeviceBuffer<UInt16>(context, count: 1024)
+            func broken(
+                _ rule: String, shape: [Int], strides: [Int], box: [Int], swizzle: TensorMap.Swizzle = .none,
+                at part: DeviceBuffer<UInt16>? = nil
+            ) {
+                let error = #expect(throws: CUDAError.self) {
+                    try TensorMap(
+                        part ?? buffer, type: .bfloat16, shape: shape, strides: strides, box: box, swizzle: swizzle)
+                }
+                #expect(error?.message.contains(rule) == true, "\(String(describing: error))")
+            }
+            broken("1 to 5 dimensions", shape: [], strides: [], box: [])
+            broken("one stride less", shape: [8, 8], strides: [], box: [8, 8])
+            broken("as many box sizes", shape: [8, 8], strides: [16], box: [8])
+            broken("multiples of 16", shape: [8, 8], strides: [24], box: [8, 8])
+            broken("from 1 to 256", shape: [512], strides: [], box: [512])
+            broken("sizes from 1", shape: [0], strides: [], box: [8])
+            broken("multiple of 16 bytes", shape: [8], strides: [], box: [4])
+            broken("swizzle's 32 bytes", shape: [64], strides: [], box: [64], swizzle: .bytes32)
+            broken("inside the buffer", shape: [64, 17], strides: [128], box: [8, 8])
+            broken("inside the buffer", shape: [64, 1 << 32], strides: [(1 << 40) - 16], box: [8, 8])
+            broken("divisible by 16", shape: [8], strides: [], box: [8], at: try buffer.part(1..<1024))
+        }
+
+        private func refused(_ what: Comment, _ body: () throws -> Void) {
+            let error = #expect(throws: CUDAError.self, what) { try body() }
+            #expect(error?.code == .invalidArgument, what)
+        }
+
+        private func bytes<Value: BitwiseCopyable>(of value: Value) -> [UInt8] {
+            withUnsafeBytes(of: value) { Array($0) }
+        }
+    }
+}
