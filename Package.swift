@@ -23,6 +23,7 @@ let package = Package(
         .library(name: "FP4", targets: ["FP4"]),
         .library(name: "NibbleKernels", targets: ["Kernels"]),
         .library(name: "NibbleModelFiles", targets: ["ModelFiles", "Models", "Tokenization", "ChatTemplates"]),
+        .library(name: "NibbleCUDA", targets: ["CUDA", "CUDAKernels"]),
         .library(name: "Nibble", targets: ["Engine"]),
         .executable(name: "nibble", targets: ["nibble"]),
         // The tests open it in place of the driver and the run-time compiler.
@@ -63,11 +64,17 @@ let package = Package(
             name: "Engine", dependencies: ["Models", "Tokenization", "ChatTemplates"], swiftSettings: swiftSettings),
         // How fast it is, beside what the machine could do.
         .target(
-            name: "Benchmarking", dependencies: ["FP4", "Kernels", "ModelFiles", "Models"],
+            name: "Benchmarking", dependencies: ["CUDA", "CUDAKernels", "FP4", "Kernels", "ModelFiles", "Models"],
+            swiftSettings: swiftSettings),
+        // Does a GPU compute what the CPU computes?
+        .target(
+            name: "SelfTest", dependencies: ["CUDA", "CUDAKernels", "FP4", "Kernels", "Models"],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "nibble",
-            dependencies: ["Benchmarking", "CUDA", "CUDAKernels", "Engine", "Quantization", argumentParser],
+            dependencies: [
+                "Benchmarking", "CUDA", "CUDAKernels", "Engine", "Quantization", "SelfTest", argumentParser,
+            ],
             swiftSettings: swiftSettings),
 
         .target(
@@ -87,9 +94,12 @@ let package = Package(
         .executableTarget(
             name: "CacheProcess", dependencies: ["CUDA"], path: "Tests/CacheProcess", swiftSettings: swiftSettings),
         .testTarget(
-            name: "CUDATests", dependencies: ["CUDA", "CUDAKernels"], swiftSettings: swiftSettings),
+            name: "CUDATests", dependencies: ["CUDA", "CUDAKernels", "FP4", "Kernels"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "KernelCompileTests", dependencies: ["CUDA", "CUDAKernels"], swiftSettings: swiftSettings),
+            name: "KernelCompileTests", dependencies: ["CUDA", "CUDAKernels", "FP4"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "SelfTestTests", dependencies: ["CUDAKernels", "FP4", "Kernels", "SelfTest"],
+            swiftSettings: swiftSettings),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"], swiftSettings: swiftSettings),

@@ -4,8 +4,20 @@
 static const char any_copy[] = {
 #embed "cuda/any/copy.cu"
 };
+static const char any_moe_combine[] = {
+#embed "cuda/any/moe_combine.cu"
+};
+static const char any_moe_pack[] = {
+#embed "cuda/any/moe_pack.cu"
+};
+static const char any_quantize[] = {
+#embed "cuda/any/quantize.cu"
+};
 static const char any_repack_weights[] = {
 #embed "cuda/any/repack_weights.cu"
+};
+static const char any_route[] = {
+#embed "cuda/any/route.cu"
 };
 static const char any_stream_read[] = {
 #embed "cuda/any/stream_read.cu"
@@ -16,6 +28,9 @@ static const char common_activation[] = {
 static const char common_moe[] = {
 #embed "cuda/common/moe.cuh"
 };
+static const char common_packed[] = {
+#embed "cuda/common/packed.cuh"
+};
 static const char common_ptx[] = {
 #embed "cuda/common/ptx.cuh"
 };
@@ -25,8 +40,17 @@ static const char common_stream[] = {
 static const char common_tiles[] = {
 #embed "cuda/common/tiles.cuh"
 };
+static const char common_wgmma[] = {
+#embed "cuda/common/wgmma.cuh"
+};
+static const char sm90_moe_gemm[] = {
+#embed "cuda/sm90/moe_gemm.cu"
+};
 static const char sm90_moe_stream[] = {
 #embed "cuda/sm90/moe_stream.cu"
+};
+static const char sm90_multiply_peak[] = {
+#embed "cuda/sm90/multiply_peak.cu"
 };
 static const char sm90_stream_read_bulk[] = {
 #embed "cuda/sm90/stream_read_bulk.cu"
@@ -34,14 +58,22 @@ static const char sm90_stream_read_bulk[] = {
 
 static const kernel_source sources[] = {
     {"any/copy.cu", any_copy, sizeof any_copy},
+    {"any/moe_combine.cu", any_moe_combine, sizeof any_moe_combine},
+    {"any/moe_pack.cu", any_moe_pack, sizeof any_moe_pack},
+    {"any/quantize.cu", any_quantize, sizeof any_quantize},
     {"any/repack_weights.cu", any_repack_weights, sizeof any_repack_weights},
+    {"any/route.cu", any_route, sizeof any_route},
     {"any/stream_read.cu", any_stream_read, sizeof any_stream_read},
     {"common/activation.cuh", common_activation, sizeof common_activation},
     {"common/moe.cuh", common_moe, sizeof common_moe},
+    {"common/packed.cuh", common_packed, sizeof common_packed},
     {"common/ptx.cuh", common_ptx, sizeof common_ptx},
     {"common/stream.cuh", common_stream, sizeof common_stream},
     {"common/tiles.cuh", common_tiles, sizeof common_tiles},
+    {"common/wgmma.cuh", common_wgmma, sizeof common_wgmma},
+    {"sm90/moe_gemm.cu", sm90_moe_gemm, sizeof sm90_moe_gemm},
     {"sm90/moe_stream.cu", sm90_moe_stream, sizeof sm90_moe_stream},
+    {"sm90/multiply_peak.cu", sm90_multiply_peak, sizeof sm90_multiply_peak},
     {"sm90/stream_read_bulk.cu", sm90_stream_read_bulk, sizeof sm90_stream_read_bulk},
 };
 

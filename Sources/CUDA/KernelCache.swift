@@ -1,3 +1,4 @@
+internal import Dispatch
 internal import Synchronization
 
 /// Compiled kernels, kept in memory and in a folder, so that each is compiled once for a machine.
@@ -61,6 +62,21 @@ public final class KernelCache: Sendable {
     /// - Throws: ``CUDAError`` of the compiler.
     public func compiled(_ program: KernelProgram) throws(CUDAError) -> CompiledProgram {
         try compiled(program, key: program.contentHash(compiler: compiler.version))
+    }
+
+    /// Compiles programs, as many at a time as there are processors, so that later calls find them.
+    ///
+    /// - Throws: ``CUDAError`` of the first program that cannot be compiled.
+    public func compile(_ programs: [KernelProgram]) throws(CUDAError) {
+        let failures = Mutex<[Int: CUDAError]>([:])
+        DispatchQueue.concurrentPerform(iterations: programs.count) { index in
+            do throws(CUDAError) {
+                _ = try compiled(programs[index])
+            } catch {
+                failures.withLock { $0[index] = error }
+            }
+        }
+        if let first = failures.withLock({ failures in failures.min { $0.key < $1.key } }) { throw first.value }
     }
 
     /// A program loaded into a GPU: once for each context, which the cache then keeps in use.

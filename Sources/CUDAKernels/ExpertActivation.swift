@@ -1,7 +1,7 @@
 public import Kernels
 
 /// The function between an expert's two products, of the gate `g` and the up projection `u` (`common/activation.cuh`).
-public enum ExpertActivation: Sendable, Equatable {
+public enum ExpertActivation: Sendable, Hashable {
     /// `silu(g) * u`.
     case swiglu
     /// gpt-oss: `g' = min(g, limit)`, `u' = clamp(u, -limit, limit)`, `(u' + 1) * g' * sigmoid(alpha * g')`.

@@ -1,5 +1,5 @@
 /// The products of an expert, or of a linear layer: what a kernel is compiled for.
-struct ExpertShape: Sendable, Equatable {
+struct ExpertShape: Sendable, Hashable {
     /// Gate and up, `[I, H]` each, in turns of 8 rows; nil for a linear layer.
     let up: SlabLayout?
     /// Down `[H, I]`, or the linear layer's matrix.

@@ -37,7 +37,7 @@ public struct MemoryCeiling: Sendable {
     ///   - sources: the kernels' text.
     ///   - cache: compiles them.
     ///   - byteCount: the memory to read, rounded up to 1 MiB; twice as much is allocated.
-    /// - Throws: ``CUDAError``; with code `callFailed` if a kernel did not move what it should.
+    /// - Throws: ``CUDA/CUDAError``; with code `callFailed` if a kernel did not move what it should.
     public static func measure(
         _ context: Context, sources: KernelSources, cache: KernelCache,
         kernels: [StreamKernel] = StreamKernel.candidates, byteCount: Int = 1 << 30

@@ -3,7 +3,7 @@ internal import CUDA
 extension MoEStream {
     /// `MoeStreamArguments` of the device file; addresses may be 0 where the file says null.
     struct Arguments: BitwiseCopyable, KernelArgument {
-        var routing: Routing
+        var routing: RoutingArgument
         var up = Operands()
         var down: Operands
         /// BF16 `[rows, down.inputPitch]`, zero beyond the first product's columns.
@@ -27,13 +27,8 @@ extension MoEStream {
         /// Whether routing was complete before the previous kernel began.
         var routingIsEarly: UInt32 = 0
         var weightsRowsOnInput: UInt32 = 0
-    }
-
-    /// `Routing`: a list of row blocks, and the token and the weight of each row.
-    struct Routing: BitwiseCopyable {
-        var list: UInt64
-        var rowTokens: UInt64 = 0
-        var rowWeights: UInt64 = 0
+        // The size is then a multiple of the alignment, as that of a structure in C++ is.
+        var unused: UInt32 = 0
     }
 
     /// `StreamOperands`: slabs, and BF16 rows.
@@ -42,6 +37,14 @@ extension MoEStream {
         var inputs: UInt64 = 0
         var inputPitch: UInt32 = 0
         var unused: UInt32 = 0
+
+        init() {}
+
+        init(_ weights: DeviceBuffer<UInt8>, _ inputs: DeviceBuffer<UInt16>, pitch: Int) {
+            self.weights = weights.address
+            self.inputs = inputs.address
+            inputPitch = UInt32(pitch)
+        }
     }
 
     /// The bytes of `StreamState`, zero before the first launch.

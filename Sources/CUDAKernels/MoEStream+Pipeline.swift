@@ -1,14 +1,20 @@
 extension MoEStream {
     /// The numbers of tokens that kernels are compiled for.
     static let tokenCounts = [1, 2, 4, 8, 16, 32, 64, 128]
+    /// The token rows of a block, at most; more make further blocks, which read the weights again, from the L2 cache.
+    static let largestRowCount = 32
+    /// The same for experts, of which few have many rows where this kernel is the better one.
+    static let largestExpertRowCount = 8
+    /// The floats of the largest part of a sum, of all kernels.
+    static let largestPartialFloatCount = max(128 * largestRowCount / 8, 16 * (tokenCounts.last ?? 0))
 
     /// The kernel for a layer and up to `tokenCount` tokens, whose pipeline fills the shared memory of a block.
     ///
     /// - Returns: nil if even a short pipeline does not fit.
     init?(_ shape: ExpertShape, tokenCount: Int, sharedByteCount: Int) {
-        // More rows of one expert make further blocks, which read its weights again, from the L2 cache.
-        let rowCount = min(tokenCount, 32)
-        for pipeline in Self.pipelines(shape.down.format) {
+        let largest = shape.up == nil ? Self.largestRowCount : Self.largestExpertRowCount
+        let rowCount = min(tokenCount, largest)
+        for pipeline in Self.pipelines(shape) {
             self.init(shape, rowCount: rowCount, tokenCount: tokenCount, pipeline: pipeline)
             if self.sharedByteCount <= sharedByteCount { return }
         }
@@ -16,11 +22,14 @@ extension MoEStream {
     }
 
     /// From the best to the shortest (docs/kernels-gpu-notes.md).
-    private static func pipelines(_ format: WeightFormat) -> [Pipeline] {
-        let chunks = format == .bfloat16 ? [2] : [8, 4]
+    private static func pipelines(_ shape: ExpertShape) -> [Pipeline] {
+        let chunks = shape.down.format == .bfloat16 ? [2] : [8, 4]
+        // Linear layers begin while the launch before them still reads, so slowly; experts wait for routing first.
+        let lead = shape.up == nil ? 1 : 3
         return chunks.flatMap { chunk in
             [5, 4, 3].map { stages in
-                Pipeline(chunk: chunk, stages: stages, inFlight: 3, lead: 1, slabTurns: 2, chunkTurns: 1)
+                Pipeline(
+                    chunk: chunk, stages: stages, inFlight: 3, lead: lead, middle: 1, slabTurns: 2, chunkTurns: 1)
             }
         }
     }

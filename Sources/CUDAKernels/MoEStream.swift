@@ -6,8 +6,6 @@ internal import CUDA
 struct MoEStream: Sendable, Equatable {
     static let path = "sm90/moe_stream.cu"
     static let function = "stream_experts"
-    /// The token rows that a kernel takes at once, at most: a warp has two addresses of rows a lane.
-    static let largestRowCount = 64
 
     let shape: ExpertShape
     /// The token rows of a block: 1, 2, 4 or a multiple of 8.
@@ -18,8 +16,10 @@ struct MoEStream: Sendable, Equatable {
 
     /// How bytes are kept in flight and who multiplies them.
     struct Pipeline: Sendable, Equatable {
-        /// Slabs of a stage, stages of the ring, and stages that are under way at once: usually, and in the first round.
-        var chunk: Int, stages: Int, inFlight: Int, lead: Int
+        /// Slabs of a stage, and stages of the ring.
+        var chunk: Int, stages: Int
+        /// Stages that are under way at once: usually, and while the ring fills for the first and for the second product.
+        var inFlight: Int, lead: Int, middle: Int
         /// The warps that share 16 weight rows: how many take turns at slabs, and at chunks.
         var slabTurns: Int, chunkTurns: Int
     }
@@ -57,7 +57,7 @@ struct MoEStream: Sendable, Equatable {
             ]
             + [
                 pipeline.chunk, pipeline.stages, pipeline.inFlight, pipeline.lead, pipeline.slabTurns,
-                pipeline.chunkTurns,
+                pipeline.chunkTurns, pipeline.middle,
             ].map { "\($0)" }
         return try sources.program(
             Self.path, for: architecture,
@@ -74,19 +74,6 @@ struct MoEStream: Sendable, Equatable {
                 }
 
                 """)
-    }
-
-    /// The kernel, loaded.
-    func load(from sources: KernelSources, _ cache: KernelCache, in context: Context) throws(CUDAError) -> Kernel {
-        try cache.module(try program(from: sources, for: context.device.architecture), in: context)
-            .kernel(Self.function, dynamicSharedByteCount: sharedByteCount)
-    }
-
-    /// A launch with one block on each SM: all of them must be resident at once.
-    func launch(on device: Device) -> Launch {
-        Launch(
-            grid: Launch.Extent(device.multiprocessorCount), block: Launch.Extent(threadCount),
-            dynamicSharedByteCount: sharedByteCount, overlapsPrevious: true)
     }
 }
 

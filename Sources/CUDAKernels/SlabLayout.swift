@@ -1,6 +1,6 @@
 /// The arrangement of one matrix, or of one gate and up pair, in slabs: blocks of 64 weight rows, each a run of slabs of
 /// 64 columns (`common/tiles.cuh`).
-struct SlabLayout: Sendable, Equatable {
+struct SlabLayout: Sendable, Hashable {
     static let rowCount = 64
     static let columnCount = 64
 

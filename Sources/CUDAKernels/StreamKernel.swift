@@ -61,7 +61,7 @@ public struct StreamKernel: Sendable {
 
     /// The program to compile.
     ///
-    /// - Throws: ``CUDAError`` if the sources lack its file.
+    /// - Throws: ``CUDA/CUDAError`` if the sources lack its file.
     public func program(
         from sources: KernelSources, for architecture: Architecture
     ) throws(CUDAError) -> KernelProgram {

@@ -15,7 +15,8 @@ struct Nibble: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(name: "Run a model", subcommands: [Generate.self, Logits.self, PerplexityCommand.self]),
             CommandGroup(name: "Look at and convert checkpoints", subcommands: [Inspect.self, Quantize.self]),
-            CommandGroup(name: "Look at this machine", subcommands: [EnvironmentCommand.self, Bench.self]),
+            CommandGroup(
+                name: "Look at this machine", subcommands: [EnvironmentCommand.self, SelfTestCommand.self, Bench.self]),
         ]
     )
 }

@@ -16,4 +16,15 @@ struct EnvironmentTests {
         let usual = try CommandRunner.run(["env"], environment: ["HOME": "/nonexistent"])
         #expect(usual.output.contains("0 in /nonexistent/.cache/nibble/kernels  (HOME)"))
     }
+
+    @Test("a backend of experts that there is not is refused by name, and running a model on a GPU too")
+    func refusedBackends() throws {
+        let bench = try CommandRunner.run(
+            ["bench", "kernels", "moe", "--device", "cuda"], environment: ["NIBBLE_MOE_BACKEND": "fast"])
+        #expect(bench.status == 1)
+        #expect(bench.errors.contains("NIBBLE_MOE_BACKEND: expected one of auto, latency, throughput, found 'fast'"))
+        let generate = try CommandRunner.run(["generate", "Once", "--device", "cuda"])
+        #expect(generate.status == 64)
+        #expect(generate.errors.contains("models run on the CPU so far"))
+    }
 }

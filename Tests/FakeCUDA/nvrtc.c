@@ -74,10 +74,10 @@ static void list_kernels(const char *source, FILE *image, FILE *log) {
         const char *bounds = strstr(at, "__launch_bounds__");
         const char *open = strchr(at, '(');
         if (bounds != NULL && bounds < open) {
-            at = strstr(bounds, ") ") + 1;
+            at = strchr(bounds, ')') + 1;
             open = strchr(at, '(');
         }
-        at += strspn(at, " ");
+        at += strspn(at, " \n");
         fprintf(log, "ptxas info    : Compiling entry function '%.*s' for 'sm_90a'\n", (int)(open - at), at);
         fprintf(log, "    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n");
         fprintf(log, "ptxas info    : Used 40 registers, used 1 barriers, 1024 bytes smem\n");

@@ -1,4 +1,5 @@
 import CUDA
+import FP4
 import Testing
 
 @testable import CUDAKernels
@@ -23,7 +24,7 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
     }
 
     /// Every kernel, with at least one set of its definitions, for every architecture that it is meant for.
-    static let all = memory + repacking + streaming
+    static let all = memory + repacking + streaming + grouping + routing + quantizing
 
     private static let memory = StreamKernel.candidates.flatMap { kernel in
         let isBulk = kernel.path.hasPrefix("sm90/")
@@ -43,13 +44,35 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
         }
     }
 
-    /// The layers of Scout, gpt-oss-120b and Qwen3-30B-A3B, and a BF16 matrix.
+    // The layers of Scout, gpt-oss-120b and Qwen3-30B-A3B, and a BF16 matrix.
+    private static let scout = ExpertShape(.nvfp4, hiddenSize: 5120, intermediateSize: 8192, activation: .swiglu)
+    private static let gptOSS = ExpertShape(
+        .mxfp4, hiddenSize: 2880, intermediateSize: 2880, activation: .clampedSwiglu(alpha: 1.702, limit: 7))
+    private static let qwen3 = ExpertShape(.nvfp4, hiddenSize: 2048, intermediateSize: 768, activation: .geglu)
+    private static let head = ExpertShape(.bfloat16, rowCount: 202048, columnCount: 5120)
+
+    private static let grouping: [KernelCase] = {
+        let hopper = [Architecture(9, 0)]
+        let products = [
+            ("scout", scout, true), ("gpt-oss", gptOSS, false), ("qwen3", qwen3, false), ("head", head, true),
+        ]
+        .flatMap { name, shape, hasOneRow in
+            cases(for: hopper, ["HGMMA", "UBLKCP"], name) {
+                try MoEGemm(shape: shape, hasOneRow: hasOneRow, rowCount: name == "gpt-oss" ? 64 : 128).program(
+                    from: .embedded, for: $0)
+            }
+        }
+        let packing = cases(for: portable, ["LDG", "STG"]) {
+            try MoEPack(slabCount: 80).program(from: .embedded, for: $0)
+        }
+        let combining = cases(for: portable, ["LDG", "STG"]) {
+            try MoECombine(columnCount: 2880, topK: 4).program(from: .embedded, for: $0)
+        }
+        let ceiling = cases(for: hopper, ["HGMMA"]) { try ProductCeiling.program(from: .embedded, for: $0) }
+        return products + packing + combining + ceiling
+    }()
+
     private static let streaming: [KernelCase] = {
-        let scout = ExpertShape(.nvfp4, hiddenSize: 5120, intermediateSize: 8192, activation: .swiglu)
-        let gptOSS = ExpertShape(
-            .mxfp4, hiddenSize: 2880, intermediateSize: 2880, activation: .clampedSwiglu(alpha: 1.702, limit: 7))
-        let qwen3 = ExpertShape(.nvfp4, hiddenSize: 2048, intermediateSize: 768, activation: .geglu)
-        let head = ExpertShape(.bfloat16, rowCount: 202048, columnCount: 5120)
         let kernels = [
             ("scout", scout, [1, 8, 32, 128]), ("gpt-oss", gptOSS, [1, 16]), ("qwen3", qwen3, [2]), ("head", head, [1]),
         ].flatMap { name, shape, tokenCounts in tokenCounts.map { (name, shape, $0) } }
@@ -61,6 +84,40 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
                 try #require(MoEStream(shape, tokenCount: tokenCount, sharedByteCount: 232448))
                     .program(from: .embedded, for: $0)
             }
+        }
+    }()
+
+    /// All formats and layouts, and the widest rows that have a scale each.
+    private static let quantizing: [KernelCase] = {
+        let quantizations = [
+            try? Quantize(.nvfp4(.given, .exact), tiling: .tiles128x4, columnCount: 5120),
+            try? Quantize(.nvfp4(.perTensor, .fast), columnCount: 2880),
+            try? Quantize(.nvfp4(.perRow, .exact), input: .float16, tiling: .tiles8x4, columnCount: 65536),
+            try? Quantize(.mxfp4, columnCount: 2880),
+        ]
+        return quantizations.compactMap { $0 }.enumerated().flatMap { index, quantize in
+            cases(for: index == 0 ? portable : [Architecture(9, 0)], ["LDG", "STG", "FADD"]) {
+                try quantize.program(from: .embedded, for: $0)
+            }
+        }
+    }()
+
+    /// The routers of Scout, Qwen3-30B-A3B and DeepSeek-V3, and the most experts.
+    private static let routing: [KernelCase] = {
+        let groups = Route.Method.biasedSigmoid(groupCount: 8, chosenGroupCount: 4, renormalized: true)
+        let routes = [
+            try? Route(.sigmoid, logits: .bfloat16, expertCount: 16, topK: 1, blockRowCounts: [32, 128]),
+            try? Route(.softmaxOfSelected, expertCount: 128, topK: 8, blockRowCounts: [32, 128]),
+            try? Route(groups, expertCount: 256, topK: 8, blockRowCounts: [32]),
+            try? Route(.softmax, expertCount: 512, topK: 16, blockRowCounts: [32]),
+        ]
+        return routes.compactMap { $0 }.enumerated().flatMap { index, route in
+            cases(for: index == 0 ? portable : [Architecture(9, 0)], ["ATOMS", "POPC"]) {
+                try route.program(from: .embedded, for: $0, isCluster: false)
+            }
+                + cases(for: index == 0 ? withCopyEngine : [Architecture(9, 0)], ["ATOMS", "POPC", "UCGABAR_ARV"]) {
+                    try route.program(from: .embedded, for: $0, isCluster: true)
+                }
         }
     }()
 

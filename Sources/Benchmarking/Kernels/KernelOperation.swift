@@ -2,6 +2,8 @@ public import FP4
 
 /// What is measured by itself.
 public enum KernelOperation: String, Sendable, CaseIterable {
+    /// Memory is copied; on GPUs only.
+    case copy
     /// Activations `[T, H]` become NVFP4, with block scales in each layout.
     case quantize
     /// The experts of each token are chosen by logits `[T, E]`.

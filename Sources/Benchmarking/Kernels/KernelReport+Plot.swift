@@ -31,6 +31,7 @@ extension KernelReport {
     private func title(of operation: KernelOperation) -> String {
         let shape = setup.shape
         return switch operation {
+        case .copy: "copy: rows of \(shape.hiddenSize) bf16"
         case .quantize: "quantize: tokens x \(shape.hiddenSize) to nvfp4, by scale layout"
         case .route: "route: top-\(shape.routing.topK) of \(shape.expertCount) experts"
         case .linear: "linear: \(shape.hiddenSize) x \(shape.hiddenSize) \(shape.format.rawValue)"

@@ -66,8 +66,13 @@ public struct LayerShape: Sendable, Equatable {
         return shape
     }()
 
+    /// DeepSeek-V3, without its shared expert; chosen by softmax in place of its biased groups.
+    public static let deepSeekV3 = LayerShape(
+        name: "deepseek-v3", hiddenSize: 7168, intermediateSize: 2048, expertCount: 256,
+        routing: Routing(topK: 8, score: .softmax(renormalized: true), weightPlacement: .output))
+
     /// The shapes that have a name.
-    public static let named: [LayerShape] = [.scout, .qwen330BA3B, .gptOSS120B]
+    public static let named: [LayerShape] = [.scout, .qwen330BA3B, .gptOSS120B, .deepSeekV3]
 
     /// The bytes of codes and block scales of a matrix.
     func byteCount(rowCount: Int, columnCount: Int) -> Int {

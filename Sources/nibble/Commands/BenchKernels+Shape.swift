@@ -9,6 +9,7 @@ struct LayerShapeOptions: ParsableArguments {
         case scout
         case qwen330BA3B = "qwen3-30b-a3b"
         case gptOSS120B = "gpt-oss-120b"
+        case deepSeekV3 = "deepseek-v3"
         case custom
     }
 
@@ -38,6 +39,7 @@ struct LayerShapeOptions: ParsableArguments {
         case .scout: return try named(.scout)
         case .qwen330BA3B: return try named(.qwen330BA3B)
         case .gptOSS120B: return try named(.gptOSS120B)
+        case .deepSeekV3: return try named(.deepSeekV3)
         case .custom:
             let format = format ?? .nvfp4
             let experts = try size("experts", experts, in: 1...4096)

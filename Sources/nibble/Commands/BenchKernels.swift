@@ -1,5 +1,6 @@
 public import ArgumentParser
 public import Benchmarking
+public import CUDAKernels
 import Kernels
 import ModelFiles
 
@@ -11,10 +12,11 @@ struct BenchKernels: AsyncParsableCommand {
             quantize: activations to NVFP4, with block scales in each layout. route: the choice of experts. linear: a \
             hidden x hidden matrix. moe: the routed experts of a layer. Weights are random and rotated, so that no \
             cache holds them; the limit is the larger of the time to read the bytes and the time of the arithmetic, at \
-            rates measured in the same run.
+            rates measured in the same run. With --device cuda launches are timed in CUDA graphs; copy measures the \
+            fastest copy of memory.
             """)
 
-    @Argument(help: "What to measure: quantize, route, linear, moe. (default: all)")
+    @Argument(help: "What to measure: quantize, route, linear, moe; copy on a GPU. (default: all)")
     var operations: [KernelOperation] = []
 
     @OptionGroup var backendOptions: BackendOptions
@@ -32,7 +34,11 @@ struct BenchKernels: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Also draw the times over the tokens to a new SVG file.", valueName: "file"))
     var plot: String?
 
-    private static let tokenCounts = 1...4096
+    @Option(
+        help: "Kernels of the experts on a GPU: auto, latency, throughput. (default: NIBBLE_MOE_BACKEND, else auto)")
+    var moeBackend: MoEBackend?
+
+    private static let tokenCounts = 1...65536
 
     func validate() throws {
         for count in tokens.ids where !Self.tokenCounts.contains(count) {
@@ -51,20 +57,33 @@ struct BenchKernels: AsyncParsableCommand {
         switch backendOptions.device {
         case .auto, .cpu:
             let backend = try backendOptions.backend()
-            try measure(on: backend, threadCount: backend.threadCount)
+            let limits = backend.measureLimits()
+            let benchmark = KernelBenchmark(
+                backend, shape: try shapeOptions.layerShape(), tokenCounts: tokens.ids, limits: limits, seed: seed)
+            try report(backend.deviceName, threadCount: backend.threadCount, limits, benchmark.run)
+        case .cuda:
+            let experts = try moeBackend ?? ProcessSettings.moeBackend()
+            let loader = try CUDASettings().loader()
+            let limits = try CUDAKernelBenchmark.measureLimits(loader)
+            let benchmark = try CUDAKernelBenchmark(
+                loader, shape: try shapeOptions.layerShape(), tokenCounts: tokens.ids, limits: limits, seed: seed,
+                backend: experts)
+            try report(benchmark.deviceName, threadCount: nil, limits, benchmark.run)
         }
     }
 
-    private func measure<B: BenchmarkDevice>(on backend: B, threadCount: Int?) throws {
-        let shape = try shapeOptions.layerShape()
-        let limits = try backend.measureLimits()
-        let benchmark = KernelBenchmark(backend, shape: shape, tokenCounts: tokens.ids, limits: limits, seed: seed)
+    private func report(
+        _ deviceName: String, threadCount: Int?, _ limits: DeviceLimits,
+        _ run: (KernelOperation, (KernelRow) throws -> Void) throws -> Void
+    ) throws {
         var report = KernelReport(
             KernelReport.Setup(
-                deviceName: backend.deviceName, threadCount: threadCount, shape: shape, seed: seed, limits: limits))
+                deviceName: deviceName, threadCount: threadCount, shape: try shapeOptions.layerShape(), seed: seed,
+                limits: limits))
         try StandardOutput.write(report.header)
-        for operation in operations.isEmpty ? KernelOperation.allCases : operations {
-            try benchmark.run(operation) { row in
+        let all = KernelOperation.allCases.filter { $0 != .copy || backendOptions.device == .cuda }
+        for operation in operations.isEmpty ? all : operations {
+            try run(operation) { row in
                 report.append(row)
                 try StandardOutput.write(KernelReport.line(row))
             }
@@ -75,6 +94,8 @@ struct BenchKernels: AsyncParsableCommand {
         if let plot { try OutputFile.write(report.svg, creating: plot) }
     }
 }
+
+extension MoEBackend: ExpressibleByArgument {}
 
 extension KernelOperation: ExpressibleByArgument {}
 

@@ -3,7 +3,7 @@ public import Kernels
 
 /// On what to run.
 struct BackendOptions: ParsableArguments {
-    @Option(help: "Where to run: auto or cpu.")
+    @Option(help: "Where to run: auto or cpu; cuda for bench kernels.")
     var device: Device = .auto
 
     @Option(
@@ -22,6 +22,11 @@ struct BackendOptions: ParsableArguments {
 
     /// The backend that the options and the environment ask for.
     func backend(activations: ActivationPrecision = .full) throws -> CPUBackend {
+        if device == .cuda { throw ValidationError("--device cuda: models run on the CPU so far.") }
+        return try cpuBackend(activations: activations)
+    }
+
+    private func cpuBackend(activations: ActivationPrecision) throws -> CPUBackend {
         try CPUBackend(
             threadCount: threads ?? ProcessSettings.threadCount().value, activationPrecision: activations,
             instructionSet: ProcessSettings.instructionSet().value)
@@ -30,7 +35,7 @@ struct BackendOptions: ParsableArguments {
 
 /// Where a model runs.
 enum Device: String, ExpressibleByArgument, CaseIterable {
-    case auto, cpu
+    case auto, cpu, cuda
 }
 
 extension ActivationPrecision: ExpressibleByArgument {}

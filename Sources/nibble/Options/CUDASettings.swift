@@ -29,4 +29,15 @@ struct CUDASettings {
 
     /// The text of the kernels.
     func sources() throws -> KernelSources { try sourceFolder.map { try .folder($0) } ?? .embedded }
+
+    /// The first GPU with its kernels.
+    ///
+    /// - Throws: `CUDAError` that says what is missing.
+    func loader() throws -> KernelLoader {
+        let driver = try Driver.load()
+        guard let device = try driver.devices().first else { throw CUDAError(.deviceMissing, "there is no GPU") }
+        let compiler = try Compiler(compilerSearch, for: driver.version)
+        let cache = KernelCache(compiler: compiler, folder: cacheFolder?.path) { StandardError.print("nibble: \($0)") }
+        return KernelLoader(try Context(device), sources: try sources(), cache: cache)
+    }
 }

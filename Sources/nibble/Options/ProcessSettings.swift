@@ -1,4 +1,5 @@
 import ArgumentParser
+import CUDAKernels
 import Kernels
 
 #if canImport(Glibc)
@@ -45,6 +46,16 @@ enum ProcessSettings {
             throw SettingError(description: "NIBBLE_CPU: expected one of \(known), found '\(text)'")
         }
         return Setting(value: set, source: "NIBBLE_CPU")
+    }
+
+    /// `NIBBLE_MOE_BACKEND`, or the choice by the number of tokens.
+    static func moeBackend() throws -> MoEBackend {
+        guard let text = variable("NIBBLE_MOE_BACKEND") else { return .auto }
+        guard let backend = MoEBackend(rawValue: text) else {
+            let known = MoEBackend.allCases.map(\.rawValue).joined(separator: ", ")
+            throw SettingError(description: "NIBBLE_MOE_BACKEND: expected one of \(known), found '\(text)'")
+        }
+        return backend
     }
 
     /// A variable that is set and not empty.

@@ -58,12 +58,26 @@ DEVICE void barrier_wait(u64* barrier, u32 parity) {
         : "memory");
 }
 
+/// One lane of a warp whose lanes are all here, known to the compiler as such.
+DEVICE bool elect_one() {
+    u32 elected;
+    asm volatile("{.reg .pred p; elect.sync _|p, 0xffffffff; selp.u32 %0, 1, 0, p;}" : "=r"(elected));
+    return elected;
+}
+
 // --- Bulk copies, global to shared ---
 
 /// An L2 policy for bytes that are read once.
 DEVICE u64 evict_first_policy() {
     u64 policy;
     asm volatile("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+    return policy;
+}
+
+/// An L2 policy for bytes that are read many times.
+DEVICE u64 evict_last_policy() {
+    u64 policy;
+    asm volatile("createpolicy.fractional.L2::evict_last.b64 %0, 1.0;" : "=l"(policy));
     return policy;
 }
 
@@ -76,10 +90,48 @@ DEVICE void bulk_copy(void* shared, const void* global, u32 bytes, u64* barrier,
         : "memory");
 }
 
+/// Copies `bytes`, a multiple of 16, from shared to global memory, as part of this thread's current group of copies.
+DEVICE void bulk_store(void* global, const void* shared, u32 bytes) {
+    asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(global), "r"(shared_address(shared)),
+                 "r"(bytes)
+                 : "memory");
+}
+
+DEVICE void bulk_store_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
+
+/// Waits until this thread's bulk stores have read shared memory.
+DEVICE void bulk_store_wait_read() { asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory"); }
+
+/// Waits until this thread's bulk stores are in global memory.
+DEVICE void bulk_store_wait() { asm volatile("cp.async.bulk.wait_group 0;" ::: "memory"); }
+
+/// Orders ordinary accesses to memory and those of the copy engine and the matrix units.
+DEVICE void fence_async() { asm volatile("fence.proxy.async;" ::: "memory"); }
+
+/// The same for shared memory alone, which is far cheaper.
+DEVICE void fence_async_shared() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
 /// Arrives once this thread's 16-byte copies so far are complete; the arrival is one that `barrier` was initialised to
 /// expect.
 DEVICE void barrier_arrive_after_copies(u64* barrier) {
     asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(shared_address(barrier)) : "memory");
+}
+
+// --- Clusters ---
+
+/// All threads of the cluster arrive and wait in turns; what they wrote to shared memory before they arrived is visible to
+/// those that have waited.
+DEVICE void cluster_arrive() { asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory"); }
+DEVICE void cluster_wait() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
+
+/// Writes a word of another CTA's shared memory, which lies there as `word` does here.
+DEVICE void store_in_cta(u32* word, u32 value, u32 cta) {
+    asm volatile(
+        "{\n\t.reg .b32 address;\n\t"
+        "mapa.shared::cluster.u32 address, %0, %1;\n\t"
+        "st.shared::cluster.u32 [address], %2;\n\t}" ::"r"(shared_address(word)),
+        "r"(cta), "r"(value)
+        : "memory");
 }
 
 #endif

@@ -123,13 +123,14 @@ struct StreamState {
 
 /// Issues the copies of a share's weights, by one thread, as soon as their stages are free. At most kInFlight chunks are on
 /// their way at once: what more would wait in the memory system's queues, and all other traffic behind it. At most kLead
-/// of those that only fill the ring, for the traffic then is the end of the launch before.
-template <class Ring, int kInFlight, int kLead>
+/// (first product) or kMiddle (second) of those that only fill the ring, for the traffic then is the end of the launch or
+/// of the product before.
+template <class Ring, int kInFlight, int kLead, int kMiddle>
 struct WeightStream {
     const Ring& ring;
     StreamState* state;
     RingCursor<Ring::stages> next{0, 0}, arriving{0, 0};
-    int inFlight = 0, issued = 0;
+    int inFlight = 0, products = 0;
     u32 number;
 
     /// Counts this CTA, then lets the next kernel begin: its CTAs find room on each SM beside this kernel's.
@@ -154,15 +155,15 @@ struct WeightStream {
     template <class Work>
     DEVICE void issue(const Work& work, int weightBlocks, const StreamOperands& operands, const Routing& routing) {
         const u64 policy = evict_first_policy();
-        for (StreamWalk<Work> walk(work, blockIdx.x); walk.remains();) {
+        const int lead = products++ == 0 ? kLead : kMiddle;
+        int issued = 0;
+        for (StreamWalk<Work> walk(work, blockIdx.x); walk.remains(); ++issued, ++inFlight) {
             const u32 count = walk.ahead(Ring::chunk), bytes = count * slab_bytes(Ring::format);
             const u32 expert = routing.list->blocks[walk.rowBlock].expert;
             const u64 slab = ((u64)expert * weightBlocks + walk.weightBlock) * Work::slabs + walk.first;
-            if (inFlight >= (issued < Ring::stages ? kLead : kInFlight)) {
+            for (const int limit = issued < Ring::stages ? lead : kInFlight; inFlight >= limit; --inFlight) {
                 barrier_wait(ring.weightsFull(arriving.stage), arriving.parity);
                 arriving.advance();
-            } else {
-                ++inFlight;
             }
             barrier_wait(ring.empty(next.stage), next.parity ^ 1);
             barrier_arrive_expecting(ring.weightsFull(next.stage), bytes);
@@ -170,7 +171,6 @@ struct WeightStream {
                       ring.weightsFull(next.stage), policy);
             walk.advance(count);
             next.advance();
-            ++issued;
         }
     }
 };

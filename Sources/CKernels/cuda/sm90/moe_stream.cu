@@ -37,7 +37,8 @@ struct MoeStreamArguments {
 
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs: slabs of 64 columns.
 template <int kFormat_, int kUpBlocks_, int kUpSlabs_, int kDownBlocks_, int kDownSlabs_, int kOutputs_, int kActivation_,
-          int kRows_, int kTokens_, int kChunk_, int kStages_, int kInFlight, int kLead, int kSlabTurns_, int kChunkTurns_>
+          int kRows_, int kTokens_, int kChunk_, int kStages_, int kInFlight, int kLead, int kSlabTurns_, int kChunkTurns_,
+          int kMiddle = kInFlight>
 struct MoeStream {
     static constexpr int kFormat = kFormat_, kUpBlocks = kUpBlocks_, kDownBlocks = kDownBlocks_, kOutputs = kOutputs_;
     static constexpr int kActivation = kActivation_;
@@ -89,7 +90,7 @@ struct MoeStream {
     // --- The warps that copy ---
 
     DEVICE void copy_weights() const {
-        WeightStream<Ring, kInFlight, kLead> stream{ring, arguments.state};
+        WeightStream<Ring, kInFlight, kLead, kMiddle> stream{ring, arguments.state};
         stream.begin();
         if (!arguments.routingIsEarly) wait_for_previous_kernel();
         const u32 blockCount = arguments.routing.list->count;

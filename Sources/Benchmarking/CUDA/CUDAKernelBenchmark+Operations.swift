@@ -1,0 +1,111 @@
+internal import CUDA
+internal import CUDAKernels
+internal import FP4
+internal import Kernels
+internal import Models
+
+extension CUDAKernelBenchmark {
+    /// Quantizes BF16 activations that the cache holds as far as it can, as after the operation that made them.
+    func quantize(_ tokenCount: Int, _ tiling: ScaleLayout.Tiling) throws -> KernelRow {
+        let quantize = try Quantize(.nvfp4(.given, .exact), tiling: tiling, columnCount: shape.hiddenSize)
+        let quantizer = try quantize.load(from: loader.sources, loader.cache, on: stream)
+        guard let layout = quantize.scaleLayout(rowCount: tokenCount) else {
+            throw KernelError("quantize of \(tokenCount) tokens: too many")
+        }
+        let input = try activations(rowCount: tokenCount, columnCount: shape.hiddenSize, pitch: shape.hiddenSize)
+        let encodeScales = try DeviceBuffer<Float>(loader.context, count: 1)
+        try stream.write([NVFP4.encodeScale(absoluteMaximum: 1)], to: encodeScales)
+        let codes = try DeviceBuffer<UInt8>(loader.context, count: tokenCount * shape.hiddenSize / 2)
+        let scales = try DeviceBuffer<UInt8>(loader.context, count: layout.byteCount)
+        try stream.fill(scales, byte: 0xFF)
+        let times = try GraphTimer(stream: stream, launchCount: 64).measure { _ in
+            try quantizer.launch(
+                on: stream, input: input, rowCount: tokenCount, encodeScales: encodeScales, codes: codes,
+                scales: scales)
+        }
+        for (offset, scale) in try stream.read(scales).enumerated() {
+            let isRight = layout.position(at: offset) == nil ? scale == 0 : (1...0x7E).contains(scale)
+            guard isRight else {
+                throw KernelError(
+                    "quantize of \(tokenCount) tokens, \(tiling.name): byte \(offset) of the scales is wrong")
+            }
+        }
+        let valueCount = tokenCount * shape.hiddenSize
+        let work = KernelWork(byteCount: 2 * valueCount + valueCount / 2 + layout.byteCount, operationCount: 0)
+        return KernelRow(
+            .quantize, layout: tiling.name, tokenCount: tokenCount, work: work, times: times, limits: limits)
+    }
+
+    func makeRouter(tokenCount: Int) throws -> Router {
+        try Route(
+            Route.Method(shape.routing.score), logits: .bfloat16, expertCount: shape.expertCount,
+            topK: shape.routing.topK, blockRowCounts: MoELayer.blockRowCounts
+        ).load(from: loader.sources, loader.cache, on: stream, tokenCount: tokenCount)
+    }
+
+    /// Chooses experts by logits that the cache holds, as after the router.
+    func route(_ tokenCount: Int, _ router: Router) throws -> KernelRow {
+        let logits = try activations(rowCount: tokenCount, columnCount: shape.expertCount, pitch: shape.expertCount)
+        let rows = try RoutedRows(loader.context, router.route, tokenCount: tokenCount)
+        try stream.fill(rows.rowTokens, byte: 0xFF)
+        let times = try GraphTimer(stream: stream, launchCount: 64).measure { _ in
+            try router.launch(on: stream, logits: logits, tokenCount: tokenCount, into: rows)
+        }
+        guard try stream.read(rows.rowTokens).allSatisfy({ $0 < UInt32(tokenCount) }) else {
+            throw KernelError("route of \(tokenCount) tokens: a row without a token")
+        }
+        let offsets = try stream.read(rows.offsets)
+        let work = KernelWork(
+            byteCount: 2 * tokenCount * shape.expertCount + 12 * tokenCount * shape.routing.topK, operationCount: 0)
+        return KernelRow(
+            .route, tokenCount: tokenCount, distinctExpertCount: zip(offsets, offsets.dropFirst()).count { $0 < $1 },
+            work: work, times: times, limits: limits)
+    }
+
+    /// Copies of the matrix `[H, H]`.
+    func makeLinearLayers() throws -> [LinearLayer] {
+        let matrix = SyntheticWeights.matrix(
+            "linear", rowCount: shape.hiddenSize, columnCount: shape.hiddenSize, format: shape.format.weights,
+            seed: seed)
+        let first = try LinearWeights(matrix, loader: loader, on: stream)
+        return try (0..<copyCount(ofByteCount: shape.linearByteCount)).map { index in
+            try LinearLayer(
+                index == 0 ? first : LinearWeights(copying: first, on: stream), maximumTokenCount: 128,
+                loader: loader, on: stream)
+        }
+    }
+
+    /// Multiplies tokens by a matrix.
+    func linear(_ tokenCount: Int, _ layers: [LinearLayer]) throws -> KernelRow {
+        let (inputPitch, outputPitch) = (layers[0].inputPitch, layers[0].outputPitch)
+        let input = try activations(rowCount: tokenCount, columnCount: shape.hiddenSize, pitch: inputPitch)
+        let output = try poisoned(rowCount: tokenCount, pitch: outputPitch)
+        let workspace = try StreamWorkspace(on: stream)
+        let times = try GraphTimer(stream: stream, launchCount: 64).measure { index in
+            try layers[index % layers.count].enqueue(
+                tokenCount: tokenCount, input: input, output: output, workspace: workspace, on: stream)
+        }
+        try check(output, rowCount: tokenCount, pitch: outputPitch, of: .linear)
+        return KernelRow(
+            .linear, tokenCount: tokenCount, work: .linear(shape, tokenCount: tokenCount), times: times,
+            limits: limits)
+    }
+}
+
+extension LayerShape {
+    /// One expert with random weights.
+    func expert(seed: UInt64) -> ExpertWeights {
+        func matrix(_ name: String, _ rowCount: Int, _ columnCount: Int) -> WeightMatrix {
+            SyntheticWeights.matrix(
+                name, rowCount: rowCount, columnCount: columnCount, format: format.weights,
+                seed: name.utf8.reduce(seed) { $0 &* 31 &+ UInt64($1) })
+        }
+        let biases = ExpertWeights.Biases(
+            gate: [Float](repeating: 0.125, count: intermediateSize),
+            up: [Float](repeating: -0.125, count: intermediateSize),
+            down: [Float](repeating: 0.125, count: hiddenSize))
+        return ExpertWeights(
+            gate: matrix("gate", intermediateSize, hiddenSize), up: matrix("up", intermediateSize, hiddenSize),
+            down: matrix("down", hiddenSize, intermediateSize), biases: hasBiases ? biases : nil)
+    }
+}

@@ -1,0 +1,534 @@
+// The experts of an MoE layer for many tokens an expert (from about 40), and any linear layer for many tokens.
+//
+//   hidden[r, :] = activation(gate · x[token(r)], up · x[token(r)])      x [T, H] BF16, gate and up [E, I, H]
+//   y[r, :]      = weight(r) · (down · hidden[r, :])                     down [E, H, I]
+//   output[t, :] = residual[t, :] + Σ y[r, :] over the rows r of token t: here where a token has one row, else by
+//                  any/moe_combine.cu
+//
+// Data flow   weights: global → shared (bulk copies) → registers → BF16 fragments, the A operand of wgmma; activations,
+//             packed by any/moe_pack.cu: global → shared (bulk copies), the B operand; FP32 sums in registers. The first
+//             product's epilogue makes `hidden` in the same packed layout, shared → global by bulk copies.
+// Work        an item is 4 blocks of 64 weight rows x one block of up to kRows token rows, all slabs; two warpgroups take
+//             two of the four each, with as many token columns as the block needs
+//             (16, 32, 48, 64, 80, 96 or 128). Items of both products are one queue,
+//             ordered by expert, weight rows, token rows: an expert's weights come from memory once. CTAs take numbers
+//             from the queue; an item of the second product waits for its token rows' `hidden`, which are ahead in the
+//             queue. A sum has one order whoever computes it, so results repeat bit for bit.
+// Bytes       0.5625 (NVFP4) or 0.53125 (MXFP4) a weight of the experts hit, from memory once, from L2 once for every block
+//             of token rows; the activations of a block once for every 256 weight rows, from L2. Bound by memory up to
+//             some 32 rows an expert, by the matrix units from some 128 on.
+// Limits      kOutputs a multiple of 8; biases have zeros beyond the matrix's rows. BF16 weights are correct, but the compiler
+//             waits for every product before it goes on.
+// Launch      any/moe_pack.cu, then this with MoeGemm::kThreads threads, MoeGemm::kSharedBytes of dynamic shared memory and
+//             as many CTAs as SMs (or fewer), then any/moe_combine.cu unless kOneRow. Programmatic launch is fine for all.
+//             kRows 64 is 3 to 6% faster than 128 where experts have some 32 rows or fewer, slower above.
+// Source      weight layout and arithmetic: common/tiles.cuh; activations: common/packed.cuh.
+#include "common/activation.cuh"
+#include "common/packed.cuh"
+#include "common/tiles.cuh"
+#include "common/wgmma.cuh"
+
+struct MoeGemmArguments {
+    Routing routing;          ///< a list of blocks of up to kRows rows
+    const char* upWeights;    ///< slabs, gate and up rows in turns of 8; unused if kUpBlocks is 0
+    const char* downWeights;  ///< slabs
+    const char* inputs;       ///< packed, kUpSlabs; unused if kUpBlocks is 0
+    char* hidden;             ///< packed, kDownSlabs; the input if kUpBlocks is 0
+    u16* output;              ///< BF16 [T, kOutputs], or y [rows, kOutputs] unless kOneRow
+    const u16* residual;      ///< BF16 [T, kOutputs], or null; only if kOneRow
+    const float2* upScales;   ///< [E], global scales of gate and up; null: 1
+    const float* downScales;  ///< [E]; null: 1
+    const u16* upBiases;      ///< BF16 [E, 2, 64 kDownSlabs], gate then up, or null
+    const u16* downBiases;    ///< BF16 [E, kOutputs], or null
+    ActivationConstants constants;
+    u32* counters;            ///< [32 + 2 · blocks the list may hold], zero at first, and again after every launch
+    u32 slots;                ///< of both packed activations, slots_needed(rows, blocks) or more
+    u32 weightsRowsOnInput;   ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
+};
+
+/// kUpBlocks, kDownBlocks: blocks of 64 weight rows; kUpBlocks 0 leaves the first product out. kUpSlabs, kDownSlabs:
+/// slabs of 64 columns. kOneRow: every token has exactly one row. kRows: token rows of a block at most.
+template <int kFormat, int kUpBlocks, int kUpSlabs, int kDownBlocks, int kDownSlabs, int kOutputs, int kActivation,
+          bool kOneRow, int kRows, int kStages_ = 0>
+struct MoeGemm {
+    static_assert(kRows == 32 || kRows == 64 || kRows == 128, "a number of token columns that products exist for");
+    static constexpr int kBlocks = 4;   ///< blocks of weight rows of an item
+    static constexpr int kMultipliers = 8;
+    static constexpr int kThreads = 32 * (kMultipliers + 4);
+    static constexpr int kUpGroups = (kUpBlocks + kBlocks - 1) / kBlocks;
+    static constexpr int kDownGroups = (kDownBlocks + kBlocks - 1) / kBlocks;
+    static_assert(kOutputs % 8 == 0, "16-byte stores");
+
+    static constexpr int kInputBytes = kRows * PACKED_BYTES;
+    static constexpr int kStageBytes = (kInputBytes + kBlocks * slab_bytes(kFormat) + 1023) / 1024 * 1024;
+    static constexpr int kStagingBytes = kRows * PACKED_BYTES;  ///< of a warpgroup
+    static constexpr int kItems = 4;
+    static constexpr int kAhead = 8;  ///< slabs before an item's end at which the next one is taken
+
+    /// What an item needs, and its rows' factors.
+    struct Item {
+        u32 blocks;  ///< of weight rows; 0: no more items
+        u32 up, expert, weightBlock, slot, rowCount, rowBlock;
+        u32 firstRow;
+        float scales[2];
+        float weights[kRows];
+        u32 targets[kRows];  ///< rows of the output
+    };
+
+    static constexpr int kSumRows = 16, kSumPitch = 20;  ///< of sums in shared memory; stores and loads meet all banks
+    static constexpr int kScratchBytes = kMultipliers * kSumRows * kSumPitch * 4;
+
+    /// As many stages as there is room for: weights come from memory, which takes long and needs many bytes on their way.
+    static constexpr int kOtherBytes = 2 * kStagingBytes + kScratchBytes + kItems * (int)sizeof(Item) + 512;
+    static constexpr int kStages = kStages_ > 0 ? kStages_ : (232448 - kOtherBytes) / kStageBytes;
+    static constexpr int kSharedBytes = kOtherBytes + kStages * kStageBytes;
+
+    struct Barriers {
+        u64 full[kStages], empty[kStages];
+        u64 itemsFull[kItems], itemsEmpty[kItems];
+        u64 nearEnd;  ///< the last copies of an item are about to be issued
+        u64 stagingFull, stagingEmpty;
+    };
+
+
+    static_assert(sizeof(Barriers) <= 512 && kSharedBytes <= 232448, "shared memory");
+
+    struct Cursor {
+        u32 stage, parity;
+        DEVICE void advance() {
+            if (++stage == kStages) stage = 0, parity ^= 1;
+        }
+    };
+
+    const MoeGemmArguments& arguments;
+    char* memory;
+    char* staging;
+    Item* items;
+    Barriers* barriers;
+    u32 lane, warp;
+
+    DEVICE MoeGemm(const MoeGemmArguments& arguments, char* memory)
+        : arguments(arguments), memory(memory), staging(memory + kStages * kStageBytes), lane(threadIdx.x % 32),
+          warp(threadIdx.x / 32) {
+        items = reinterpret_cast<Item*>(staging + 2 * kStagingBytes + kScratchBytes);
+        barriers = reinterpret_cast<Barriers*>(items + kItems);
+    }
+
+    DEVICE const char* inputs(u32 stage) const { return memory + stage * kStageBytes; }
+    DEVICE const char* weights(u32 stage) const { return memory + stage * kStageBytes + kInputBytes; }
+
+    // --- The warp that takes items ---
+
+    /// The blocks of one expert around `index`: [first, end).
+    DEVICE void blocks_of_expert(u32 index, u32 count, u32& first, u32& end) const {
+        const RowBlock* blocks = arguments.routing.list->blocks;
+        const u32 expert = blocks[index].expert;
+        first = index, end = index + 1;
+        for (u32 same = 32; same == 32 && first > 0; first -= same)
+            same = leading(first > lane && blocks[first - 1 - lane].expert == expert);
+        for (u32 same = 32; same == 32 && end < count; end += same)
+            same = leading(end + lane < count && blocks[end + lane].expert == expert);
+    }
+
+    /// How many lanes from the first on say yes.
+    static DEVICE u32 leading(bool yes) {
+        const u32 no = ~__ballot_sync(~0u, yes);
+        return no == 0 ? 32 : __ffs(no) - 1;
+    }
+
+    DEVICE u32* finished(u32 rowBlock) const { return arguments.counters + 32 + 2 * rowBlock; }
+    DEVICE u32* left(u32 rowBlock) const { return finished(rowBlock) + 1; }
+
+    DEVICE void fill(Item& item, u32 number, u32 count) const {
+        const bool up = number < kUpGroups * count;
+        if (!up) number -= kUpGroups * count;
+        const u32 groups = up ? kUpGroups : kDownGroups;
+        u32 first, end;
+        blocks_of_expert(number / groups, count, first, end);
+        const u32 within = number - first * groups, group = within / (end - first);
+        const u32 rowBlock = first + within - group * (end - first);
+        const RowBlock block = arguments.routing.list->blocks[rowBlock];
+        for (u32 row = lane; row < kRows; row += 32) {
+            const u32 source = block.firstRow + min(row, block.rowCount - 1);
+            item.weights[row] = up == (arguments.weightsRowsOnInput != 0) ? row_weight(arguments.routing, source) : 1.0f;
+            item.targets[row] = kOneRow ? row_token(arguments.routing, source) : source;
+        }
+        if (lane == 0) {
+            item.up = up, item.expert = block.expert, item.weightBlock = group * kBlocks, item.rowBlock = rowBlock;
+            item.blocks = min(kBlocks, (up ? kUpBlocks : kDownBlocks) - (int)item.weightBlock);
+            item.slot = first_slot(block, rowBlock), item.rowCount = block.rowCount, item.firstRow = block.firstRow;
+            float2 scales = make_float2(1, 1);
+            if (up && arguments.upScales) scales = arguments.upScales[block.expert];
+            if (!up && arguments.downScales) scales.x = arguments.downScales[block.expert];
+            item.scales[0] = scales.x * accumulator_factor(kFormat);
+            item.scales[1] = scales.y * accumulator_factor(kFormat);
+            if (!up && kUpGroups > 0) wait_for_hidden(rowBlock);
+        }
+    }
+
+    /// Waits until a block's `hidden` is in memory; the last to have waited clears the counters.
+    DEVICE void wait_for_hidden(u32 rowBlock) const {
+        while (load_acquire(finished(rowBlock)) != kUpGroups) __nanosleep(64);
+        if (take_number(left(rowBlock), kDownGroups) == kDownGroups - 1) store_release(finished(rowBlock), 0);
+        fence_async();
+    }
+
+    DEVICE void take_items() const {
+        wait_for_previous_kernel();
+        const u32 count = arguments.routing.list->count, total = (kUpGroups + kDownGroups) * count;
+        for (u32 taken = 0;; ++taken) {
+            if (taken > 0) barrier_wait(&barriers->nearEnd, (taken - 1) % 2);
+            barrier_wait(&barriers->itemsEmpty[taken % kItems], taken / kItems % 2 ^ 1);
+            Item& item = items[taken % kItems];
+            u32 number = 0;
+            if (lane == 0) number = take_number(arguments.counters, total + gridDim.x);
+            number = __shfl_sync(~0u, number, 0);
+            if (number < total) fill(item, number, count);
+            else if (lane == 0) item.blocks = 0;
+            __syncwarp();
+            if (lane == 0) barrier_arrive(&barriers->itemsFull[taken % kItems]);
+            if (number >= total) return;
+        }
+    }
+
+    DEVICE const Item& await_item(u32 index) const {
+        barrier_wait(&barriers->itemsFull[index % kItems], index / kItems % 2);
+        return items[index % kItems];
+    }
+
+    DEVICE void release_item(u32 index) const { barrier_arrive(&barriers->itemsEmpty[index % kItems]); }
+
+    // --- The warps that copy operands: one the weights, one the activations ---
+    // All lanes do what one alone could, with values that the compiler knows to be the same in all: addresses of bulk
+    // copies then are computed in uniform registers, which keeps a slab's copies under the time of its products.
+
+    static DEVICE u32 same_in_all(u32 value) { return __shfl_sync(~0u, value, 0); }
+
+    template <bool kWeights>
+    DEVICE void copy_operands() const {
+        const bool elected = elect_one();
+        Cursor cursor{0, 0};
+        for (u32 index = 0;; ++index) {
+            const Item& item = await_item(index);
+            const u32 blocks = same_in_all(item.blocks);
+            if (blocks == 0) return;
+            const bool up = same_in_all(item.up);
+            const u32 slabs = up ? kUpSlabs : kDownSlabs;
+            const u32 expert = same_in_all(item.expert), weightBlock = same_in_all(item.weightBlock);
+            const u32 slot = same_in_all(item.slot), rowCount = same_in_all(item.rowCount);
+            __syncwarp();
+            if (elected) release_item(index);
+            if (kWeights) {
+                const u64 block = (u64)expert * (up ? kUpBlocks : kDownBlocks) + weightBlock;
+                copy_weights((up ? arguments.upWeights : arguments.downWeights) + block * slabs * slab_bytes(kFormat), blocks,
+                             slabs, cursor, elected);
+            } else {
+                if (!up) fence_async();
+                copy_inputs((up ? arguments.inputs : arguments.hidden) + (u64)slot * PACKED_BYTES,
+                            slot_count(rowCount) * PACKED_BYTES, slabs, cursor, elected);
+            }
+        }
+    }
+
+    DEVICE void copy_weights(const char* source, u32 blocks, u32 slabs, Cursor& cursor, bool elected) const {
+        const u64 policy = evict_first_policy();
+        const u32 pitch = slabs * slab_bytes(kFormat);
+#pragma unroll 1
+        for (u32 slab = 0; slab < slabs; ++slab) {
+            barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
+            if (elected) {
+                u64* full = &barriers->full[cursor.stage];
+                char* stage = memory + cursor.stage * kStageBytes + kInputBytes;
+                if (slab + kAhead == slabs || (slab == 0 && slabs < kAhead)) barrier_arrive(&barriers->nearEnd);
+                barrier_arrive_expecting(full, blocks * slab_bytes(kFormat));
+#pragma unroll
+                for (int i = 0; i < kBlocks; ++i)
+                    if (i < blocks)
+                        bulk_copy(stage + i * slab_bytes(kFormat), source + (u64)i * pitch, slab_bytes(kFormat), full, policy);
+            }
+            source += slab_bytes(kFormat);
+            cursor.advance();
+        }
+    }
+
+    DEVICE void copy_inputs(const char* source, u32 bytes, u32 slabs, Cursor& cursor, bool elected) const {
+        const u64 policy = evict_last_policy(), pitch = (u64)arguments.slots * PACKED_BYTES;
+#pragma unroll 1
+        for (u32 slab = 0; slab < slabs; ++slab) {
+            barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
+            if (elected) {
+                u64* full = &barriers->full[cursor.stage];
+                barrier_arrive_expecting(full, bytes);
+                bulk_copy(memory + cursor.stage * kStageBytes, source, bytes, full, policy);
+            }
+            source += pitch;
+            cursor.advance();
+        }
+    }
+
+    // --- The thread that stores `hidden` ---
+
+    DEVICE void store_hidden() const {
+        u32 stored = 0;
+        for (u32 index = 0;; ++index) {
+            const Item& item = await_item(index);
+            const u32 blocks = item.blocks;
+            if (blocks == 0) return;
+            const u32 up = item.up, weightBlock = item.weightBlock, slot = item.slot, rowBlock = item.rowBlock;
+            const u32 bytes = slot_count(item.rowCount) * PACKED_BYTES;
+            release_item(index);
+            if (!up) continue;
+            barrier_wait(&barriers->stagingFull, stored % 2);
+            char* hidden = arguments.hidden + ((u64)(weightBlock / 2) * arguments.slots + slot) * PACKED_BYTES;
+            bulk_store(hidden, staging, bytes);
+            if (blocks > 2) bulk_store(hidden + (u64)arguments.slots * PACKED_BYTES, staging + kStagingBytes, bytes);
+            bulk_store_commit();
+            bulk_store_wait_read();
+            barrier_arrive(&barriers->stagingEmpty);
+            bulk_store_wait();
+            fence_async();
+            add_release(finished(rowBlock), 1);
+            ++stored;
+        }
+    }
+
+    // --- The warpgroups that multiply ---
+
+    DEVICE u32 group() const { return warp / 4; }
+
+    /// Sums of kPerGroup blocks of weight rows and N token columns over all slabs.
+    template <int N, int kPerGroup>
+    DEVICE void multiply(float (&sums)[kPerGroup][N / 8][4], Cursor& cursor, u32 slabs) const {
+        TileFragments<kFormat> tiles[kPerGroup];
+        const u32 offset = group() * kPerGroup * slab_bytes(kFormat) + warp % 4 * tile_bytes(kFormat);
+        auto load = [&](TileFragments<kFormat> (&tiles)[kPerGroup], u32 stage) {
+#pragma unroll
+            for (int m = 0; m < kPerGroup; ++m) tiles[m].load(weights(stage) + offset + m * slab_bytes(kFormat), lane);
+        };
+#pragma unroll
+        for (int m = 0; m < kPerGroup; ++m)
+#pragma unroll
+            for (int n = 0; n < N / 8; ++n) sums[m][n][0] = sums[m][n][1] = sums[m][n][2] = sums[m][n][3] = 0;
+        barrier_wait(&barriers->full[cursor.stage], cursor.parity);
+        load(tiles, cursor.stage);
+        u32 previous = 0;
+#pragma unroll 1
+        for (u32 slab = 0; slab < slabs; ++slab) {
+            TileFragments<kFormat> next[kPerGroup];
+            const u64 b = wgmma_descriptor(inputs(cursor.stage));
+#pragma unroll
+            for (int m = 0; m < kPerGroup; ++m) tiles[m].prepare();
+            multiply_step<N, kPerGroup, 0>(sums, tiles, b);
+            if (slab > 0) release_stage(previous);
+            previous = cursor.stage;
+            cursor.advance();
+            multiply_step<N, kPerGroup, 1>(sums, tiles, b);
+            multiply_step<N, kPerGroup, 2>(sums, tiles, b);
+            if (slab + 1 < slabs) {
+                barrier_wait(&barriers->full[cursor.stage], cursor.parity);
+                load(next, cursor.stage);
+            }
+            multiply_step<N, kPerGroup, 3>(sums, tiles, b);
+#pragma unroll
+            for (int m = 0; m < kPerGroup; ++m) tiles[m] = next[m];
+        }
+        wgmma_wait<0>();
+#pragma unroll
+        for (int m = 0; m < kPerGroup; ++m) wgmma_hold(sums[m]);
+        release_stage(previous);
+    }
+
+    DEVICE void release_stage(u32 stage) const {
+        __syncwarp();
+        if (lane == 0) barrier_arrive(&barriers->empty[stage]);
+    }
+
+    template <int N, int kPerGroup, int step>
+    DEVICE static void multiply_step(float (&sums)[kPerGroup][N / 8][4], const TileFragments<kFormat> (&tiles)[kPerGroup], u64 b) {
+        u32 a[kPerGroup][4];
+#pragma unroll
+        for (int m = 0; m < kPerGroup; ++m) tiles[m].template fragment<step>(a[m]);
+        wgmma_fence();
+#pragma unroll
+        for (int m = 0; m < kPerGroup; ++m) wgmma<N>(sums[m], a[m], b + 2 * step);
+        wgmma_commit();
+        wgmma_wait<1>();
+    }
+
+    /// An item's products and their epilogue: every N has registers of its own, which the compiler would else shuffle.
+    template <int N, int kPerGroup>
+    DEVICE void process(const Item& item, Cursor& cursor, u32& staged) const {
+        float sums[kPerGroup][N / 8][4];
+        multiply<N, kPerGroup>(sums, cursor, item.up ? kUpSlabs : kDownSlabs);
+        if (item.up) {
+            barrier_wait(&barriers->stagingEmpty, staged++ % 2 ^ 1);
+            stage_hidden(item, sums);
+        } else {
+            store_outputs(item, sums);
+        }
+    }
+
+    template <int kPerGroup>
+    DEVICE void process(const Item& item, Cursor& cursor, u32& staged) const {
+        if (kPerGroup == 2) {
+            if (item.rowCount <= 16) return process<16, kPerGroup>(item, cursor, staged);
+            if (kRows > 32 && item.rowCount <= 32) return process<32, kPerGroup>(item, cursor, staged);
+            if (kRows > 32 && item.rowCount <= 48) return process<48, kPerGroup>(item, cursor, staged);
+            if (kRows > 64 && item.rowCount <= 64) return process<64, kPerGroup>(item, cursor, staged);
+            if (kRows > 64 && item.rowCount <= 80) return process<80, kPerGroup>(item, cursor, staged);
+            if (kRows > 64 && item.rowCount <= 96) return process<96, kPerGroup>(item, cursor, staged);
+        }
+        process<kRows, kPerGroup>(item, cursor, staged);
+    }
+
+    DEVICE void multiply() const {
+        Cursor cursor{0, 0};
+        u32 staged = 0;
+        for (u32 index = 0;; ++index) {
+            const Item& item = await_item(index);
+            if (item.blocks == 0) return;
+            if (item.blocks > kBlocks / 2) process<2>(item, cursor, staged);
+            else process<1>(item, cursor, staged);
+            __syncwarp();
+            if (lane == 0) release_item(index);
+        }
+    }
+
+    /// The item's block of weight rows that is this warpgroup's m-th.
+    template <int kPerGroup>
+    DEVICE u32 block_of(int m) const { return group() * kPerGroup + m; }
+
+    // --- Epilogues: sums pass through shared memory, where a loop can index them, 16 token rows of a warp at a time ---
+
+    DEVICE float* scratch() const {
+        return reinterpret_cast<float*>(staging + 2 * kStagingBytes) + warp * (kSumRows * kSumPitch);
+    }
+
+    /// Calls body(row, sums) with every token row of a block of weight rows; two lanes share a row.
+    template <int kColumns, class Body>
+    DEVICE void each_row(const float (&sums)[kColumns][4], u32 rowCount, Body body) const {
+#pragma unroll
+        for (int first = 0; first < kColumns; first += kSumRows / 8) {
+            if (first * 8 >= rowCount) return;
+            float* out = scratch() + lane % 4 * 2 * kSumPitch + lane / 4;
+#pragma unroll
+            for (int n = 0; n < kSumRows / 8 && first + n < kColumns; ++n)
+#pragma unroll
+                for (int i = 0; i < 4; ++i) out[(n * 8 + i % 2) * kSumPitch + i / 2 * 8] = sums[first + n][i];
+            __syncwarp();
+#pragma unroll 1
+            for (u32 row = lane / 2; row < kSumRows; row += 16) body(first * 8 + row, scratch() + row * kSumPitch);
+            __syncwarp();
+        }
+    }
+
+    DEVICE static float4 quad(const float* floats) { return *reinterpret_cast<const float4*>(floats); }
+
+    /// Four BF16 from global memory, or zeros.
+    DEVICE static float4 four_values(const u16* biases) {
+        if (!biases) return make_float4(0, 0, 0, 0);
+        const uint2 pairs = *reinterpret_cast<const uint2*>(biases);
+        return make_float4(bf16_value((u16)pairs.x), bf16_value((u16)(pairs.x >> 16)), bf16_value((u16)pairs.y),
+                           bf16_value((u16)(pairs.y >> 16)));
+    }
+
+    // --- First product: gate and up, activation ---
+
+    template <int kPerGroup, int kColumns>
+    DEVICE void stage_hidden(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
+#pragma unroll
+        for (int m = 0; m < kPerGroup; ++m) {
+            const u32 block = block_of<kPerGroup>(m), tile = warp % 4, quarter = lane % 2 * 4;
+            const u16* biases = arguments.upBiases;
+            if (biases) biases += (u64)item.expert * 2 * (kDownSlabs * 64) + (item.weightBlock + block) * 32 + tile * 8 + quarter;
+            const bool valid = block < item.blocks;
+            const float4 gateBias = four_values(valid ? biases : nullptr);
+            const float4 upBias = four_values(valid && biases ? biases + kDownSlabs * 64 : nullptr);
+            char* out = staging + block / 2 * kStagingBytes + (block % 2 * 2 + tile / 2) * 4;
+            const u32 piece = tile % 2 * 4 + quarter / 2;
+            each_row(sums[m], item.rowCount, [&](u32 row, const float* sums) {
+                const float4 gate = quad(sums + quarter), up = quad(sums + 8 + quarter);
+                const float weight = item.weights[row], gateScale = weight * item.scales[0], upScale = weight * item.scales[1];
+                u32 low = pack_bf16x2(activated(gate.x * gateScale + gateBias.x, up.x * upScale + upBias.x),
+                                      activated(gate.y * gateScale + gateBias.y, up.y * upScale + upBias.y));
+                u32 high = pack_bf16x2(activated(gate.z * gateScale + gateBias.z, up.z * upScale + upBias.z),
+                                       activated(gate.w * gateScale + gateBias.w, up.w * upScale + upBias.w));
+                if (!valid) low = high = 0;
+                char* words = out + row * PACKED_BYTES;
+                *reinterpret_cast<u32*>(words + (piece ^ row % 8) * 16) = low;
+                *reinterpret_cast<u32*>(words + ((piece + 1) ^ row % 8) * 16) = high;
+            });
+        }
+        fence_async_shared();
+        __syncwarp();
+        if (lane == 0) barrier_arrive(&barriers->stagingFull);
+    }
+
+    DEVICE float activated(float gate, float up) const { return gated<kActivation>(gate, up, arguments.constants); }
+
+    // --- Second product: down, router weights, residual ---
+
+    template <int kPerGroup, int kColumns>
+    DEVICE void store_outputs(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
+#pragma unroll
+        for (int m = 0; m < kPerGroup; ++m) {
+            const u32 block = block_of<kPerGroup>(m), half = lane % 2 * 8;
+            const u32 column = (item.weightBlock + block) * 64 + warp % 4 * 16 + half;
+            const bool valid = block < item.blocks && column < kOutputs;
+            const u16* biases = arguments.downBiases && valid ? arguments.downBiases + (u64)item.expert * kOutputs + column : nullptr;
+            const float4 biasLow = four_values(biases), biasHigh = four_values(biases ? biases + 4 : nullptr);
+            each_row(sums[m], item.rowCount, [&](u32 row, const float* sums) {
+                if (!valid || row >= item.rowCount) return;
+                const float4 low = quad(sums + half), high = quad(sums + half + 4);
+                const float weight = item.weights[row], scale = item.scales[0];
+                const u64 index = (u64)item.targets[row] * kOutputs + column;
+                const u16* residual = kOneRow && arguments.residual ? arguments.residual + index : nullptr;
+                const float4 residualLow = four_values(residual), residualHigh = four_values(residual ? residual + 4 : nullptr);
+                auto output = [&](float sum, float bias, float residual) { return weight * (sum * scale + bias) + residual; };
+                *reinterpret_cast<uint4*>(arguments.output + index) = make_uint4(
+                    pack_bf16x2(output(low.x, biasLow.x, residualLow.x), output(low.y, biasLow.y, residualLow.y)),
+                    pack_bf16x2(output(low.z, biasLow.z, residualLow.z), output(low.w, biasLow.w, residualLow.w)),
+                    pack_bf16x2(output(high.x, biasHigh.x, residualHigh.x), output(high.y, biasHigh.y, residualHigh.y)),
+                    pack_bf16x2(output(high.z, biasHigh.z, residualHigh.z), output(high.w, biasHigh.w, residualHigh.w)));
+            });
+        }
+    }
+
+    DEVICE void run() {
+        if (threadIdx.x == 0) {
+            for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], 2), barrier_init(&barriers->empty[i], kMultipliers);
+            for (int i = 0; i < kItems; ++i)
+                barrier_init(&barriers->itemsFull[i], 1), barrier_init(&barriers->itemsEmpty[i], kMultipliers + (kUpBlocks > 0 ? 3 : 2));
+            barrier_init(&barriers->nearEnd, 1);
+            barrier_init(&barriers->stagingFull, kMultipliers), barrier_init(&barriers->stagingEmpty, 1);
+            fence_barrier_init();
+        }
+        __syncthreads();
+        launch_next_kernel();
+        if (warp < kMultipliers) {
+            increase_registers<232>();
+            wait_for_previous_kernel();
+            multiply();
+        } else {
+            decrease_registers<40>();
+            wait_for_previous_kernel();
+            if (warp == kMultipliers) {
+                copy_operands<true>();
+            } else if (warp == kMultipliers + 3) {
+                copy_operands<false>();
+            } else if (warp == kMultipliers + 1) {
+                take_items();
+            } else if (warp == kMultipliers + 2) {
+                if (kUpBlocks > 0 && lane == 0) store_hidden();
+            }
+        }
+    }
+};
+
+/// The body of the kernel. The host writes the instantiation: an extern "C" __global__ function with
+/// __launch_bounds__(Gemm::kThreads, 1), its argument `const __grid_constant__ MoeGemmArguments`.
+template <class Gemm>
+DEVICE void moe_gemm(const MoeGemmArguments& arguments) {
+    extern __shared__ __align__(1024) char memory[];
+    Gemm(arguments, memory).run();
+}

@@ -1,0 +1,45 @@
+internal import CUDA
+
+/// The host side of `any/moe_combine.cu`: adds up the rows of every token.
+struct MoECombine: Sendable, Equatable {
+    /// `MoeCombineArguments` of the device file.
+    struct Arguments: BitwiseCopyable, KernelArgument {
+        var rows: UInt64
+        var tokenRows: UInt64
+        var residual: UInt64
+        var output: UInt64
+        var tokenCount: UInt32
+        // The size is then a multiple of the alignment, as that of a structure in C++ is.
+        var unused: UInt32 = 0
+    }
+
+    static let path = "any/moe_combine.cu"
+    static let function = "combine_rows"
+    private static let threadCount = 256
+
+    let columnCount: Int
+    let topK: Int
+
+    /// The program to compile.
+    func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
+        try sources.program(
+            Self.path, for: architecture,
+            instantiation: """
+
+                static_assert(sizeof(MoeCombineArguments) == \(MemoryLayout<Arguments>.stride), "as the host lays it out");
+                extern "C" __global__ void __launch_bounds__(\(Self.threadCount)) \
+                \(Self.function)(const __grid_constant__ MoeCombineArguments arguments) {
+                    moe_combine<\(columnCount), \(topK)>(arguments);
+                }
+
+                """)
+    }
+
+    /// A launch for so many tokens.
+    func launch(tokenCount: Int, on device: Device) -> Launch {
+        let blocks = (tokenCount * columnCount / 8).dividedRoundingUp(by: Self.threadCount)
+        return Launch(
+            grid: Launch.Extent(min(8 * device.multiprocessorCount, max(1, blocks))),
+            block: Launch.Extent(Self.threadCount), overlapsPrevious: true)
+    }
+}

@@ -1,0 +1,77 @@
+internal import CUDA
+internal import Kernels
+
+extension MoEConfiguration {
+    /// The routing, with the lists of row blocks that the expert kernels read: the second for the grouped product.
+    func route(groupedRowCount: Int) throws(CUDAError) -> Route {
+        try Route(
+            routing, logits: logits, expertCount: expertCount, topK: topK,
+            blockRowCounts: [MoEStream.largestExpertRowCount, groupedRowCount])
+    }
+
+    /// The rows of a block that are best for so many tokens in the grouped product: up to 32 rows an expert the fewer.
+    func groupedRowCount(tokenCount: Int) -> Int {
+        tokenCount * topK <= 32 * expertCount ? MoEGemm.rowCounts.few : MoEGemm.rowCounts.many
+    }
+
+    /// The blocks that so many rows take at most, however they are divided among the experts.
+    func blockCount(tokenCount: Int, rowCount: Int) -> Int {
+        let rows = tokenCount * topK
+        return min(expertCount, rows) + rows / rowCount
+    }
+
+    /// Refuses sizes that no kernel has, and those that nothing could hold.
+    func check() throws(CUDAError) {
+        try Self.check(hiddenSize, "hidden size", 1...65536)
+        try Self.check(intermediateSize, "intermediate size", 1...65536)
+        try Self.check(expertCount, "number of experts", 1...512)
+        try Self.check(topK, "top-k", 1...min(16, expertCount))
+        try Self.check(maximumTokenCount, "maximum number of tokens", 1...65536)
+        // Kernels count slabs of weights, for each block of token rows, in 32 bits.
+        let slabs = [shape.up, shape.down].compactMap { $0 }.map { $0.blockCount * $0.slabCount }.max() ?? 0
+        guard maximumRowCount < (1 << 31) / slabs else {
+            throw CUDAError(
+                .unsupported, "MoE layer: \(maximumTokenCount) tokens are too many for experts of this size")
+        }
+        for (size, what) in [(hiddenSize, "hidden size"), (intermediateSize, "intermediate size")] {
+            guard let blockSize = format.blockSize, size % blockSize != 0 else { continue }
+            throw CUDAError(
+                .unsupported, "MoE layer: \(what) \(size), expected a multiple of \(blockSize) for \(format.rawValue)")
+        }
+    }
+
+    /// Refuses an expert whose shapes, format or biases are others.
+    func check(_ expert: ExpertWeights) throws(CUDAError) {
+        for (matrix, rows, columns) in [
+            (expert.gate, intermediateSize, hiddenSize), (expert.up, intermediateSize, hiddenSize),
+            (expert.down, hiddenSize, intermediateSize),
+        ] {
+            guard matrix.rowCount == rows, matrix.columnCount == columns, matrix.format == format else {
+                let found = matrix.format.map(\.rawValue) ?? "another format"
+                throw CUDAError(
+                    .unsupported,
+                    "\(matrix.name): \(matrix.rowCount) x \(matrix.columnCount) in \(found), "
+                        + "expected \(rows) x \(columns) in \(format.rawValue)")
+            }
+        }
+        // One description of strides serves gate and up.
+        guard expert.gate.hasStrides(of: expert.up) else {
+            throw CUDAError(.unsupported, "\(expert.up.name): strides that differ from those of \(expert.gate.name)")
+        }
+        guard (expert.biases != nil) == hasBiases else {
+            throw CUDAError(
+                .unsupported, "\(expert.gate.name): expected an expert \(hasBiases ? "with" : "without") biases")
+        }
+        guard let biases = expert.biases else { return }
+        guard biases.gate.count == intermediateSize, biases.up.count == intermediateSize,
+            biases.down.count == hiddenSize
+        else { throw CUDAError(.unsupported, "\(expert.gate.name): biases of another size than its rows") }
+    }
+
+    private static func check(_ value: Int, _ what: String, _ range: ClosedRange<Int>) throws(CUDAError) {
+        guard range.contains(value) else {
+            throw CUDAError(
+                .unsupported, "MoE layer: \(what) \(value), expected \(range.lowerBound) to \(range.upperBound)")
+        }
+    }
+}

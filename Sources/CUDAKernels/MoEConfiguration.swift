@@ -1,0 +1,65 @@
+public import Kernels
+
+/// What a mixture-of-experts layer computes:
+/// `output[t] = residual[t] + Σ weight · down(activation(gate(x[t]), up(x[t])))` over the experts of token `t`.
+public struct MoEConfiguration: Sendable, Equatable {
+    /// `H`, the size of a token's row; a multiple of the format's block size.
+    public var hiddenSize: Int
+    /// `I` of one expert; a multiple of the format's block size.
+    public var intermediateSize: Int
+    /// `E`, the experts that tokens are routed to.
+    public var expertCount: Int
+    /// The experts of a token.
+    public var topK: Int
+    /// How router logits choose experts and weigh them.
+    public var routing: Route.Method
+    /// Where a weight multiplies.
+    public var weightPlacement: Routing.WeightPlacement
+    /// What all weights are multiplied by.
+    public var weightFactor: Float = 1
+    /// The type of the router logits.
+    public var logits: Route.Logits = .bfloat16
+    /// The function between an expert's two products.
+    public var activation: ExpertActivation
+    /// How the experts' weights are stored.
+    public var format: WeightFormat
+    /// Whether the projections have biases.
+    public var hasBiases = false
+    /// Whether one more expert, of the same sizes, computes every token with weight 1.
+    public var hasSharedExpert = false
+    /// The most tokens of a launch.
+    public var maximumTokenCount: Int
+    /// Which kernels compute the experts.
+    public var backend = MoEBackend.auto
+
+    /// Describes a layer without biases and shared expert, whose logits are BF16.
+    public init(
+        hiddenSize: Int, intermediateSize: Int, expertCount: Int, routing: Routing, activation: ExpertActivation,
+        format: WeightFormat, maximumTokenCount: Int
+    ) {
+        self.hiddenSize = hiddenSize
+        self.intermediateSize = intermediateSize
+        self.expertCount = expertCount
+        topK = routing.topK
+        self.routing = Route.Method(routing.score)
+        weightPlacement = routing.weightPlacement
+        self.activation = activation
+        self.format = format
+        self.maximumTokenCount = maximumTokenCount
+    }
+
+    /// The elements from one row of the input, the residual or the output to the next: `H` up to a multiple of 64.
+    ///
+    /// What lies beyond `H` has to be zero in the input and the residual, and is zero in the output.
+    public var rowPitch: Int { hiddenSize.rounded(upTo: SlabLayout.columnCount) }
+
+    /// The experts whose weights there are: with the shared one, which comes last.
+    public var storedExpertCount: Int { expertCount + (hasSharedExpert ? 1 : 0) }
+
+    /// The rows of the experts, one for each token and expert, at most.
+    var maximumRowCount: Int { maximumTokenCount * topK }
+
+    var shape: ExpertShape {
+        ExpertShape(format, hiddenSize: hiddenSize, intermediateSize: intermediateSize, activation: activation)
+    }
+}

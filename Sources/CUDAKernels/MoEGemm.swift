@@ -1,0 +1,83 @@
+internal import CUDA
+
+/// The host side of `sm90/moe_gemm.cu`: the experts of a layer, or a linear layer, for many tokens an expert.
+///
+/// Its properties are the template's parameters.
+struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
+    /// `MoeGemmArguments` of the device file; addresses may be 0 where the file says null.
+    struct Arguments: BitwiseCopyable, KernelArgument {
+        var routing: RoutingArgument
+        var upWeights: UInt64 = 0
+        var downWeights: UInt64
+        /// Packed.
+        var inputs: UInt64 = 0
+        var hidden: UInt64
+        var output: UInt64
+        var residual: UInt64 = 0
+        var upScales: UInt64 = 0
+        var downScales: UInt64 = 0
+        var upBiases: UInt64 = 0
+        var downBiases: UInt64 = 0
+        /// Of the clamped activation.
+        var limit: Float = 0
+        var slope: Float = 0
+        var counters: UInt64
+        var slotCount: UInt32
+        var weightsRowsOnInput: UInt32 = 0
+    }
+
+    static let path = "sm90/moe_gemm.cu"
+    static let function = "multiply_experts"
+    /// The token rows of a block that there are kernels for: for up to some 32 rows an expert, and for more.
+    static let rowCounts = (few: 64, many: 128)
+    static let threadCount = 32 * 12
+    /// What the stages have to fit into: the shared memory that a block on Hopper may have.
+    private static let sharedLimit = 232448
+
+    let shape: ExpertShape
+    /// Whether every token has exactly one row, so that rows are the output.
+    let hasOneRow: Bool
+    /// The token rows of a block at most.
+    let rowCount: Int
+
+    private var stageByteCount: Int {
+        (rowCount * MoEPack.rowByteCount + 4 * shape.down.format.slabByteCount).rounded(upTo: 1024)
+    }
+
+    /// What is not stages: two areas of packed rows, sums of eight warps, four items, barriers.
+    private var otherByteCount: Int {
+        2 * rowCount * MoEPack.rowByteCount + 8 * 16 * 20 * 4 + 4 * 4 * (8 + 2 + 2 * rowCount) + 512
+    }
+
+    private var stageCount: Int { (Self.sharedLimit - otherByteCount) / stageByteCount }
+
+    var sharedByteCount: Int { otherByteCount + stageCount * stageByteCount }
+
+    var description: String { "grouped product, blocks of \(rowCount) rows, \(stageCount) stages" }
+
+    /// The words that blocks of a list of up to `blockCount` blocks count in; zero before the first launch.
+    static func counterCount(blockCount: Int) -> Int { 32 + 2 * blockCount }
+
+    /// The program to compile.
+    func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
+        let (up, down) = (shape.up, shape.down)
+        let parameters = [
+            down.format.deviceName, "\(up?.blockCount ?? 0)", "\(up?.slabCount ?? 0)", "\(down.blockCount)",
+            "\(down.slabCount)", "\(shape.outputPitch)", shape.activation.deviceName, "\(hasOneRow)", "\(rowCount)",
+        ]
+        return try sources.program(
+            Self.path, for: architecture,
+            instantiation: """
+
+                typedef MoeGemm<\(parameters.joined(separator: ", "))> Gemm;
+                static_assert(sizeof(MoeGemmArguments) == \(MemoryLayout<Arguments>.stride), "as the host lays it out");
+                static_assert(Gemm::kThreads == \(Self.threadCount), "as the host counts");
+                static_assert(Gemm::kSharedBytes == \(sharedByteCount), "as the host counts");
+                extern "C" __global__ void __launch_bounds__(\(Self.threadCount), 1) \
+                \(Self.function)(const __grid_constant__ MoeGemmArguments arguments) {
+                    moe_gemm<Gemm>(arguments);
+                }
+
+                """)
+    }
+}

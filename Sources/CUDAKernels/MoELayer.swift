@@ -1,0 +1,140 @@
+public import CUDA
+
+/// A layer of FP4 experts on a GPU: routing, both products with the activation between them, and the weighted sum.
+///
+/// Nothing is allocated and nothing is waited for after ``init(_:weights:loader:on:)``, so launches can be captured in a
+/// graph, at any number of tokens up to the configured maximum. Rows of activations are BF16, with
+/// ``MoEConfiguration/rowPitch`` elements.
+public final class MoELayer: Sendable {
+    /// What the layer computes.
+    public let configuration: MoEConfiguration
+    /// Which kernel computes which numbers of tokens.
+    public let resolution: MoEResolution
+    /// The experts.
+    public let weights: MoEWeights
+
+    /// By the rows of a block in the list for the grouped product.
+    private let routers: [Int: Router]
+    private let streamed: StreamedExperts?
+    private let grouped: GroupedExperts?
+
+    /// Chooses the kernels and loads them; those that were never compiled on this machine take about a second each.
+    ///
+    /// - Parameters:
+    ///   - configuration: the layer; that of the weights, except for the number of tokens and the backend.
+    ///   - weights: the experts, on the loader's GPU.
+    ///   - loader: the GPU and its kernels.
+    ///   - stream: clears memory that the routing uses.
+    /// - Throws: ``CUDA/CUDAError`` with code `unsupported` and the reason if no kernel that the backend allows can compute
+    ///   the layer on this GPU, or that of the compiler or the driver.
+    public init(
+        _ configuration: MoEConfiguration, weights: MoEWeights, loader: KernelLoader, on stream: Stream
+    ) throws(CUDAError) {
+        try configuration.check()
+        var stored = weights.configuration
+        stored.maximumTokenCount = configuration.maximumTokenCount
+        stored.backend = configuration.backend
+        guard stored == configuration else {
+            throw CUDAError(.invalidArgument, "MoE layer: weights of another configuration")
+        }
+        let device = loader.context.device
+        resolution = try MoEResolution(configuration, on: device)
+        var routers: [Int: Router] = [:]
+        for tokenCount in [1, configuration.maximumTokenCount] {
+            let rowCount = configuration.groupedRowCount(tokenCount: tokenCount)
+            guard routers[rowCount] == nil else { continue }
+            routers[rowCount] = try configuration.route(groupedRowCount: rowCount)
+                .load(from: loader.sources, loader.cache, on: stream, tokenCount: configuration.maximumTokenCount)
+        }
+        self.routers = routers
+        let kernels = MoEStream.kernels(
+            for: configuration.shape, maximumTokenCount: resolution.lastTokenCount(of: .latency), on: device)
+        streamed =
+            resolution.uses(.latency)
+            ? try StreamedExperts(configuration, kernels, loader: loader, on: stream) : nil
+        grouped =
+            resolution.uses(.throughput) ? try GroupedExperts(configuration, loader: loader, on: stream) : nil
+        self.configuration = configuration
+        self.weights = weights
+    }
+
+    /// The most rows of a block in the two lists of the ``RoutedRows`` of a launch.
+    public static var blockRowCounts: [Int] { [MoEStream.largestExpertRowCount, MoEGemm.rowCounts.many] }
+
+    /// Queues the layer: chooses the experts of some tokens and computes them.
+    ///
+    /// - Parameters:
+    ///   - logits: of the router, `[T, E]`, in the configuration's type.
+    ///   - routerBiases: `[E]`, for ``Route/Method/biasedSigmoid(groupCount:chosenGroupCount:renormalized:)`` only.
+    ///   - input: `[T, row pitch]`, BF16, zero beyond `H`.
+    ///   - residual: `[T, row pitch]`, BF16, added; may be the output. Nil for none.
+    ///   - output: `[T, row pitch]`, BF16; every element is written.
+    ///   - workspace: of this configuration; no other stream uses it meanwhile.
+    /// - Throws: ``CUDA/CUDAError`` with code `invalidArgument` before anything is queued if sizes do not fit, or that of
+    ///   the launch.
+    public func enqueue<Logit>(
+        tokenCount: Int, input: DeviceBuffer<UInt16>, logits: DeviceBuffer<Logit>,
+        routerBiases: DeviceBuffer<Float>? = nil, residual: DeviceBuffer<UInt16>? = nil, output: DeviceBuffer<UInt16>,
+        workspace: MoEWorkspace, on stream: Stream
+    ) throws(CUDAError) {
+        let job = ExpertJob(
+            tokenCount: tokenCount, weights: weights, input: input, rows: workspace.rows,
+            groupedRowCount: configuration.groupedRowCount(tokenCount: tokenCount), routingIsEarly: false,
+            residual: residual, output: output)
+        try check(job, workspace)
+        guard tokenCount > 0, let router = routers[job.groupedRowCount] else { return }
+        try router.launch(
+            on: stream, logits: logits, biases: routerBiases, tokenCount: tokenCount,
+            factor: configuration.weightFactor, into: workspace.rows)
+        try enqueue(job, workspace, on: stream)
+    }
+
+    /// Queues the experts of tokens whose routing is known.
+    ///
+    /// - Parameters:
+    ///   - rows: the tokens of each expert, with blocks of at most ``blockRowCounts`` rows in two lists.
+    ///   - routingIsEarly: whether `rows` was complete before the kernel before this one began; the first weights are then
+    ///     fetched while that kernel runs.
+    /// - Throws: as ``enqueue(tokenCount:input:logits:routerBiases:residual:output:workspace:on:)``.
+    public func enqueue(
+        tokenCount: Int, input: DeviceBuffer<UInt16>, rows: RoutedRows, routingIsEarly: Bool = false,
+        residual: DeviceBuffer<UInt16>? = nil, output: DeviceBuffer<UInt16>, workspace: MoEWorkspace, on stream: Stream
+    ) throws(CUDAError) {
+        let job = ExpertJob(
+            tokenCount: tokenCount, weights: weights, input: input, rows: rows,
+            groupedRowCount: MoEGemm.rowCounts.many, routingIsEarly: routingIsEarly, residual: residual,
+            output: output)
+        try check(job, workspace)
+        guard tokenCount > 0 else { return }
+        try enqueue(job, workspace, on: stream)
+    }
+
+    private func enqueue(_ job: ExpertJob, _ workspace: MoEWorkspace, on stream: Stream) throws(CUDAError) {
+        if resolution.backend(tokenCount: job.tokenCount) == .latency {
+            guard let streamed, let memory = workspace.streamed else { return }
+            try streamed.enqueue(job, memory, workspace.streaming, on: stream)
+        } else {
+            guard let grouped, let memory = workspace.grouped else { return }
+            try grouped.enqueue(job, memory, on: stream)
+        }
+    }
+
+    private func check(_ job: ExpertJob, _ workspace: MoEWorkspace) throws(CUDAError) {
+        func fail(_ message: String) -> CUDAError { CUDAError(.invalidArgument, "MoE layer: \(message)") }
+        guard 0...configuration.maximumTokenCount ~= job.tokenCount else {
+            throw fail("\(job.tokenCount) tokens, expected 0 to \(configuration.maximumTokenCount)")
+        }
+        let pitch = configuration.rowPitch
+        try job.input.checkRows(job.tokenCount, pitch: pitch, "MoE layer: input")
+        try job.output.checkRows(job.tokenCount, pitch: pitch, "MoE layer: output")
+        try job.residual?.checkRows(job.tokenCount, pitch: pitch, "MoE layer: residual")
+        guard workspace.configuration == configuration else { throw fail("a workspace of another configuration") }
+        guard job.rows.blockLists.count == Self.blockRowCounts.count else {
+            throw fail("\(job.rows.blockLists.count) lists of row blocks, expected \(Self.blockRowCounts.count)")
+        }
+        guard job.rows.slotRows.count >= job.tokenCount * configuration.topK else {
+            throw fail(
+                "\(job.rows.slotRows.count) experts of tokens, expected \(job.tokenCount * configuration.topK)")
+        }
+    }
+}

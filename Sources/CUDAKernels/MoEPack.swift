@@ -1,0 +1,46 @@
+internal import CUDA
+
+/// The host side of `any/moe_pack.cu`: token rows by expert, in the layout of the grouped product.
+struct MoEPack: Sendable, Equatable {
+    /// `MoePackArguments` of the device file.
+    struct Arguments: BitwiseCopyable, KernelArgument {
+        var routing: RoutingArgument
+        var inputs: UInt64
+        var packed: UInt64
+        var inputPitch: UInt32
+        var slotCount: UInt32
+    }
+
+    static let path = "any/moe_pack.cu"
+    static let function = "pack_rows"
+    /// Of one row and slab.
+    static let rowByteCount = 128
+    private static let threadCount = 256
+
+    let slabCount: Int
+
+    /// The slots that `rowCount` rows in up to `blockCount` blocks take.
+    static func slotCount(rowCount: Int, blockCount: Int) -> Int { rowCount / 8 * 8 + blockCount * 8 }
+
+    /// The program to compile.
+    func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
+        try sources.program(
+            Self.path, for: architecture,
+            instantiation: """
+
+                static_assert(sizeof(MoePackArguments) == \(MemoryLayout<Arguments>.stride), "as the host lays it out");
+                extern "C" __global__ void __launch_bounds__(\(Self.threadCount)) \
+                \(Self.function)(const __grid_constant__ MoePackArguments arguments) {
+                    moe_pack<\(slabCount)>(arguments);
+                }
+
+                """)
+    }
+
+    /// A launch for a list of up to `blockCount` blocks.
+    func launch(blockCount: Int) -> Launch {
+        Launch(
+            grid: Launch.Extent(max(1, blockCount), slabCount.dividedRoundingUp(by: 8)),
+            block: Launch.Extent(Self.threadCount), overlapsPrevious: true)
+    }
+}

@@ -1,0 +1,103 @@
+internal import CUDA
+
+extension MoEResolution {
+    /// Up to so many rows an expert, if tokens are divided evenly, the streaming kernel is faster: measured on an H100 with
+    /// the layers of Scout, Qwen3-30B-A3B and gpt-oss-120b (docs/kernels-gpu-notes.md).
+    private static let streamedRowCount = 2
+
+    /// Chooses for all numbers of tokens.
+    ///
+    /// - Throws: ``CUDA/CUDAError`` with code `unsupported` and the reasons if a number of tokens is left without a kernel.
+    init(_ configuration: MoEConfiguration, on device: Device) throws(CUDAError) {
+        let maximum = configuration.maximumTokenCount
+        let kernels = MoEStream.kernels(for: configuration.shape, maximumTokenCount: maximum, on: device)
+        let possible = min(maximum, kernels.last?.tokenCount ?? 0)
+        let groupedRefusal = Self.groupedRefusal(configuration, on: device)
+        var streamed = 0
+        switch configuration.backend {
+        case .latency: streamed = possible
+        case .throughput: streamed = 0
+        case .auto:
+            let fast = max(1, Self.streamedRowCount * configuration.expertCount / configuration.topK)
+            streamed = groupedRefusal == nil ? min(possible, fast) : possible
+        }
+        var first = 1
+        for kernel in kernels where first <= streamed {
+            let counts = first...min(kernel.tokenCount, streamed)
+            choices.append(Choice(tokenCounts: counts, backend: .latency, kernel: "\(kernel)"))
+            first = counts.upperBound + 1
+        }
+        refuse(configuration, streamed: streamed, possible: possible, groupedRefusal, on: device)
+        guard first <= maximum else { return }
+        guard configuration.backend != .latency, groupedRefusal == nil else {
+            throw CUDAError(
+                .unsupported,
+                "MoE layer: no kernel for \(first) to \(maximum) tokens; \(lines.joined(separator: "; "))")
+        }
+        for rowCount in [MoEGemm.rowCounts.few, MoEGemm.rowCounts.many] where first <= maximum {
+            let last = (first...maximum).last { configuration.groupedRowCount(tokenCount: $0) == rowCount }
+            guard let last else { continue }
+            let product = MoEGemm(shape: configuration.shape, hasOneRow: configuration.topK == 1, rowCount: rowCount)
+            choices.append(Choice(tokenCounts: first...last, backend: .throughput, kernel: "\(product)"))
+            first = last + 1
+        }
+    }
+
+    /// Notes why the other backend does not compute the numbers of tokens up to `streamed`, and those from there on.
+    private mutating func refuse(
+        _ configuration: MoEConfiguration, streamed: Int, possible: Int, _ groupedRefusal: String?, on device: Device
+    ) {
+        let maximum = configuration.maximumTokenCount
+        let asked = "another backend was asked for"
+        if streamed > 0 {
+            let reason =
+                configuration.backend == .latency
+                ? asked : groupedRefusal ?? "slower for up to \(Self.streamedRowCount) rows an expert"
+            refusals.append(Refusal(tokenCounts: 1...streamed, backend: .throughput, reason: reason))
+        }
+        guard streamed < maximum else { return }
+        let rest = streamed + 1...maximum
+        let reason: String
+        if configuration.backend == .throughput {
+            reason = asked
+        } else if streamed == possible {
+            reason = MoEStream.refusal(tokenCount: rest.lowerBound, on: device)
+        } else {
+            reason = "slower from \(Self.streamedRowCount) rows an expert on"
+        }
+        refusals.append(Refusal(tokenCounts: rest, backend: .latency, reason: reason))
+        if let groupedRefusal {
+            refusals.append(Refusal(tokenCounts: rest, backend: .throughput, reason: groupedRefusal))
+        } else if configuration.backend == .latency {
+            refusals.append(Refusal(tokenCounts: rest, backend: .throughput, reason: asked))
+        }
+    }
+
+    /// Why the grouped product cannot compute a layer; nil if it can.
+    private static func groupedRefusal(_ configuration: MoEConfiguration, on device: Device) -> String? {
+        if device.architecture.major != 9 { return "the grouped product needs sm_90a, not \(device)" }
+        let product = MoEGemm(
+            shape: configuration.shape, hasOneRow: configuration.topK == 1, rowCount: MoEGemm.rowCounts.many)
+        if product.sharedByteCount > device.maximumSharedByteCountPerBlock {
+            return
+                "the grouped product needs \(product.sharedByteCount) bytes of shared memory, a block of \(device) can "
+                + "have \(device.maximumSharedByteCountPerBlock)"
+        }
+        if configuration.hasSharedExpert, configuration.maximumTokenCount > 16384 {
+            return "the grouped product takes at most 16384 tokens with a shared expert"
+        }
+        return nil
+    }
+
+    /// What computes so many tokens, up to the layer's maximum.
+    public func backend(tokenCount: Int) -> MoEBackend {
+        choices.first { $0.tokenCounts.contains(tokenCount) }?.backend ?? .throughput
+    }
+
+    func uses(_ backend: MoEBackend) -> Bool { choices.contains { $0.backend == backend } }
+
+    /// The most tokens that a backend computes; 0 if none.
+    func lastTokenCount(of backend: MoEBackend) -> Int {
+        choices.last { $0.backend == backend }?.tokenCounts.upperBound ?? 0
+    }
+}

@@ -1,0 +1,34 @@
+internal import CUDA
+
+extension MoEStream: CustomStringConvertible {
+    /// The parameters that a person looks for: `stream, 8 rows, 5 x 8 slabs`.
+    var description: String {
+        "stream, blocks of \(rowCount) rows, \(pipeline.stages) stages of \(pipeline.chunk) slabs"
+    }
+
+    /// The kernels for a layer on a GPU, by rising numbers of tokens up to the maximum or as far as they go; none if the
+    /// GPU cannot run any.
+    static func kernels(for shape: ExpertShape, maximumTokenCount: Int, on device: Device) -> [MoEStream] {
+        guard device.architecture.major >= 9 else { return [] }
+        var kernels: [MoEStream] = []
+        for tokenCount in tokenCounts {
+            guard
+                let kernel = MoEStream(
+                    shape, tokenCount: tokenCount, sharedByteCount: device.maximumSharedByteCountPerBlock)
+            else { break }
+            kernels.append(kernel)
+            if tokenCount >= maximumTokenCount { break }
+        }
+        return kernels
+    }
+
+    /// Why no kernel takes so many tokens.
+    static func refusal(tokenCount: Int, on device: Device) -> String {
+        let largest = tokenCounts.last ?? 0
+        if device.architecture.major < 9 { return "the streaming kernel needs sm_90 or newer, not \(device)" }
+        if tokenCount > largest { return "the streaming kernel takes at most \(largest) tokens" }
+        return
+            "the streaming kernel needs more than the \(device.maximumSharedByteCountPerBlock) bytes of shared memory "
+            + "that a block of \(device) can have"
+    }
+}

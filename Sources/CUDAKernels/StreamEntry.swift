@@ -1,0 +1,55 @@
+internal import CUDA
+
+/// A streaming kernel that is loaded, and its launch.
+struct StreamEntry: Sendable {
+    let stream: MoEStream
+    let kernel: Kernel
+    private let device: Device
+
+    /// A launch with one block on each SM: all of them must be resident at once.
+    ///
+    /// - Parameter isEarly: whether the kernel begins to read before the one before it has ended; its blocks then lie beside
+    ///   those of that one. Otherwise each takes more than half of an SM's shared memory: where a small kernel comes
+    ///   between two of these, two blocks of one launch would come to lie on one SM, and take twice the time.
+    func launch(isEarly: Bool) -> Launch {
+        Launch(
+            grid: Launch.Extent(device.multiprocessorCount), block: Launch.Extent(stream.threadCount),
+            dynamicSharedByteCount: isEarly ? stream.sharedByteCount : Self.loneByteCount(stream, device),
+            overlapsPrevious: true)
+    }
+
+    private static func loneByteCount(_ stream: MoEStream, _ device: Device) -> Int {
+        let half = (device.sharedByteCountPerMultiprocessor / 2 + 1024).rounded(upTo: 1024)
+        return max(stream.sharedByteCount, min(half, device.maximumSharedByteCountPerBlock))
+    }
+
+    /// Compiles kernels, several at a time, and loads them.
+    static func load(_ streams: [MoEStream], _ loader: KernelLoader) throws(CUDAError) -> [StreamEntry] {
+        var programs: [KernelProgram] = []
+        for stream in streams {
+            programs.append(try stream.program(from: loader.sources, for: loader.context.device.architecture))
+        }
+        try loader.cache.compile(programs)
+        var entries: [StreamEntry] = []
+        for stream in streams {
+            let device = loader.context.device
+            let program = try stream.program(from: loader.sources, for: device.architecture)
+            let kernel = try loader.cache.module(program, in: loader.context)
+                .kernel(MoEStream.function, dynamicSharedByteCount: loneByteCount(stream, device))
+            entries.append(StreamEntry(stream: stream, kernel: kernel, device: device))
+        }
+        return entries
+    }
+}
+
+extension DeviceBuffer {
+    /// Makes sure that there are so many rows, at an address that kernels can read 16 bytes at a time from.
+    func checkRows(_ count: Int, pitch: Int, _ what: String) throws(CUDAError) {
+        guard self.count >= count * pitch, address % 16 == 0 else {
+            throw CUDAError(
+                .invalidArgument,
+                "\(what) of \(self.count) elements at address \(address), expected at least \(count * pitch) at a "
+                    + "multiple of 16")
+        }
+    }
+}

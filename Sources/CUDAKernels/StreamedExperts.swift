@@ -1,0 +1,83 @@
+internal import CUDA
+internal import Kernels
+
+/// The latency backend of a layer: one launch that streams the weights of the experts hit.
+struct StreamedExperts: Sendable {
+    private let configuration: MoEConfiguration
+    /// By rising numbers of tokens.
+    private let entries: [StreamEntry]
+    private let sharedLists: TokenLists?
+
+    /// Compiles the kernels, several at a time, and loads them.
+    init(
+        _ configuration: MoEConfiguration, _ kernels: [MoEStream], loader: KernelLoader, on stream: Stream
+    ) throws(CUDAError) {
+        entries = try StreamEntry.load(kernels, loader)
+        sharedLists =
+            configuration.hasSharedExpert
+            ? try TokenLists(
+                kernels.last?.tokenCount ?? 0, expert: configuration.expertCount,
+                blockRowCount: MoEStream.largestExpertRowCount, on: stream) : nil
+        self.configuration = configuration
+    }
+
+    /// Queues the experts.
+    func enqueue(
+        _ job: ExpertJob, _ memory: Memory, _ streaming: StreamWorkspace, on stream: Stream
+    ) throws(CUDAError) {
+        guard let entry = entries.first(where: { $0.stream.tokenCount >= job.tokenCount }) else { return }
+        var arguments = arguments(job, memory, streaming)
+        arguments.residual = job.residual?.address ?? 0
+        if let sharedLists {
+            arguments.routing = sharedLists.routing(tokenCount: job.tokenCount)
+            // These lists never change; the routing of the others runs at the same time.
+            arguments.routingIsEarly = 1
+            try stream.launch(entry.kernel, entry.launch(isEarly: false), arguments)
+            arguments.residual = job.output.address
+        }
+        arguments.routing = job.streamedRouting
+        arguments.routingIsEarly = job.routingIsEarly ? 1 : 0
+        try stream.launch(entry.kernel, entry.launch(isEarly: job.routingIsEarly), arguments)
+    }
+
+    private func arguments(
+        _ job: ExpertJob, _ memory: Memory, _ streaming: StreamWorkspace
+    ) -> MoEStream.Arguments {
+        let weights = job.weights
+        var arguments = MoEStream.Arguments(
+            routing: job.streamedRouting,
+            down: MoEStream.Operands(weights.down, memory.hidden, pitch: configuration.shape.hiddenPitch),
+            output: job.output.address, partials: streaming.partials.address, state: streaming.state.address,
+            tokenCount: UInt32(job.tokenCount))
+        arguments.up = MoEStream.Operands(weights.up, job.input, pitch: configuration.rowPitch)
+        arguments.hidden = memory.hidden.address
+        arguments.upScales = weights.upScales.address
+        arguments.downScales = weights.downScales.address
+        arguments.upBiases = configuration.hasBiases ? weights.upBiases.address : 0
+        arguments.downBiases = configuration.hasBiases ? weights.downBiases.address : 0
+        (arguments.limit, arguments.slope) = configuration.activation.constants
+        arguments.weightsRowsOnInput = configuration.weightPlacement == .input ? 1 : 0
+        return arguments
+    }
+}
+
+extension StreamedExperts {
+    /// The memory that the backend uses while it runs.
+    struct Memory: Sendable {
+        /// BF16 `[rows, hidden pitch]`, zero beyond `I`.
+        let hidden: DeviceBuffer<UInt16>
+
+        /// The bytes of it.
+        static func byteCount(for configuration: MoEConfiguration) -> Int { 2 * hiddenCount(configuration) }
+
+        init(_ configuration: MoEConfiguration, on stream: Stream) throws(CUDAError) {
+            hidden = try DeviceBuffer(stream.context, count: Self.hiddenCount(configuration))
+            try stream.fill(hidden, byte: 0)
+        }
+
+        private static func hiddenCount(_ configuration: MoEConfiguration) -> Int {
+            let tokenCount = min(configuration.maximumTokenCount, MoEStream.tokenCounts.last ?? 0)
+            return tokenCount * configuration.topK * configuration.shape.hiddenPitch
+        }
+    }
+}

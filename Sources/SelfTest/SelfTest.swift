@@ -1,0 +1,50 @@
+public import CUDA
+public import CUDAKernels
+internal import Models
+
+/// Compares the operations of a GPU with the CPU's, on fresh random inputs over a table of shapes and their edges.
+public struct SelfTest {
+    /// One comparison.
+    public struct Result: Sendable {
+        /// The operation: `moe`.
+        public let operation: String
+        /// The shape and what is special about the inputs.
+        public let name: String
+        /// What was found: an error relative to the root mean square of the right result, or a count of wrong values.
+        public let error: Double
+        /// The largest error that passes.
+        public let bound: Double
+
+        /// Whether the GPU computed what the CPU did.
+        public var isPassed: Bool { error <= bound }
+    }
+
+    let loader: KernelLoader
+    let stream: Stream
+    let seed: UInt64
+
+    /// A test whose inputs depend on the seed.
+    ///
+    /// - Throws: ``CUDA/CUDAError`` if no stream can be made.
+    public init(_ loader: KernelLoader, seed: UInt64) throws(CUDAError) {
+        self.loader = loader
+        self.seed = seed
+        stream = try Stream(loader.context)
+    }
+
+    /// Runs all comparisons.
+    ///
+    /// - Parameter onResult: called with each result as it is known.
+    /// - Throws: ``CUDA/CUDAError`` or `KernelError` if an operation cannot run at all.
+    public func run(onResult: (Result) throws -> Void) throws {
+        try testQuantize(onResult)
+        try testRoute(onResult)
+        try testLinear(onResult)
+        try testExperts(onResult)
+    }
+
+    /// A generator that depends on the seed and on what it is for.
+    func random(_ purpose: String) -> SplitMix64 {
+        SplitMix64(seed: purpose.utf8.reduce(seed) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 })
+    }
+}
