@@ -38,7 +38,7 @@ INLINE lanes half_lanes(const uint8_t *line) {
         _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(line + 16))));
 }
 
-// MARK: One row of digits
+// MARK: A few rows of digits
 
 // Makes the compiler compute both values here, before the loads that follow: it would load all digits first, which are
 // more than there are registers.
@@ -50,12 +50,28 @@ INLINE __m256i broadcast(const void *four_bytes) {
     return _mm256_set1_epi32(value);
 }
 
-// The integers 2 * weight + 12 of 16 rows and 16 columns, for the product of unsigned with signed bytes; a digit block's
-// offset takes the 12 off again. Each register has 8 rows, and 4 columns of each: for each line the even, then the odd.
-INLINE void byte_weights(const uint8_t *lines, __m256i weights[2][4]) {
-    const __m256i table = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
-    const __m256i nibble = _mm256_set1_epi8(15);
+// What the digits' products need besides registers: whole vectors, since a broadcast of bytes or of words takes an
+// instruction, and a factor in memory none.
+typedef struct {
+    // 2 * weight + 12, for the product of unsigned with signed bytes; a digit block's offset takes the 12 off again.
+    uint8_t table[32];
+    uint8_t nibble[32];
+    int16_t places[DIGITS][16];
+} digit_constants;
+
+static const digit_constants constants __attribute__((aligned(32))) = {
+    .table = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0,
+              12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0},
+    .nibble = {[0 ... 31] = 15},
+    .places = {{[0 ... 15] = 1}, {[0 ... 15] = 1 << 8}, {[0 ... 15] = -(1 << 15)}},
+};
+
+INLINE __m256i constant(const void *p) { return _mm256_load_si256(p); }
+
+// The integers 2 * weight + 12 of 16 rows and 16 columns. Each register has 8 rows, and 4 columns of each: for each line
+// the even, then the odd.
+INLINE void byte_weights(const uint8_t *lines, const digit_constants *constants, __m256i weights[2][4]) {
+    const __m256i table = constant(constants->table), nibble = constant(constants->nibble);
     for (int line = 0; line < 2; line++) {
         for (int half = 0; half < 2; half++) {
             __m256i codes = _mm256_load_si256((const __m256i *)(lines + line * LINE_BYTES + half * 32));
@@ -81,16 +97,15 @@ INLINE void place_sums(const __m256i weights[2][4], const int8_t digits[16], __m
 }
 
 // Twice the sums of weight * integer, below 2^31, of 16 rows and 16 columns.
-INLINE void digit_products(const uint8_t *lines, const digit_block *x, __m256i products[2]) {
-    __m256i weights[2][4];
-    byte_weights(lines, weights);
+INLINE void digit_products(
+    const __m256i weights[2][4], const digit_block *x, const digit_constants *constants, __m256i products[2]) {
     products[0] = products[1] = broadcast(&x->offset);
     for (int place = 0; place < DIGITS; place++) {
-        const __m256i value = _mm256_set1_epi16(digit_values[place]);
         __m256i sums[2];
         place_sums(weights, x->digits[place], sums);
         for (int half = 0; half < 2; half++) {
-            products[half] = _mm256_add_epi32(products[half], _mm256_madd_epi16(sums[half], value));
+            __m256i product = _mm256_madd_epi16(sums[half], constant(constants->places[place]));
+            products[half] = _mm256_add_epi32(products[half], product);
         }
     }
 }
@@ -101,50 +116,59 @@ INLINE __m256 eight_scales(nibble_format format, const uint8_t *scales) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(exponents, format == NIBBLE_NVFP4 ? 20 : 23));
 }
 
+#define SPLIT_ROWS 2
+
 INLINE void multiply_digits(
-    nibble_format format, const uint8_t *block, size_t columns, const digit_block *digits, float *output) {
-    const int parts = format == NIBBLE_NVFP4 ? 1 : 2; // of 16 columns, under one scale
-    __m256 sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
-    const digit_block *end = digits + columns / 16;
-    while (digits < end) {
+    nibble_format format, const uint8_t *block, size_t columns, const uint8_t *const *rows, const int row_count,
+    float *output) {
+    const digit_constants *table = &constants;
+    __asm__("" : "+r"(table)); // a constant that the compiler knows it would broadcast
+    const size_t parts = format == NIBBLE_NVFP4 ? 1 : 2, count = columns / 16; // of 16 columns, under one scale
+    __m256 sums[SPLIT_ROWS][2];
+    for (int row = 0; row < row_count; row++) sums[row][0] = sums[row][1] = _mm256_setzero_ps();
+    for (size_t index = 0; index < count;) {
         const uint8_t *scales = block;
         block += LINE_BYTES;
-        for (int group = 0; group < SCALED_GROUPS && digits < end; group++) {
-            __m256 group_sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
-            for (int part = 0; part < parts; part++) {
+        for (int group = 0; group < SCALED_GROUPS && index < count; group++) {
+            __m256 group_sums[SPLIT_ROWS][2];
+            for (size_t part = 0; part < parts; part++, index++, block += 2 * LINE_BYTES) {
                 PREFETCH(block);
                 PREFETCH(block + LINE_BYTES);
-                __m256i products[2];
-                digit_products(block, digits, products);
-                __m256 scale = _mm256_castsi256_ps(broadcast(&digits->scale));
-                for (int half = 0; half < 2; half++) {
-                    group_sums[half] =
-                        _mm256_fmadd_ps(_mm256_cvtepi32_ps(products[half]), scale, group_sums[half]);
+                __m256i weights[2][4];
+                byte_weights(block, table, weights);
+#pragma clang loop unroll(full)
+                for (int row = 0; row < row_count; row++) {
+                    const digit_block *x = (const digit_block *)rows[row] + index;
+                    __m256i products[2];
+                    digit_products(weights, x, table, products);
+                    __m256 scale = _mm256_castsi256_ps(broadcast(&x->scale));
+                    for (int half = 0; half < 2; half++) {
+                        __m256 product = _mm256_cvtepi32_ps(products[half]);
+                        group_sums[row][half] = part == 0
+                            ? _mm256_mul_ps(product, scale)
+                            : _mm256_fmadd_ps(product, scale, group_sums[row][half]);
+                    }
                 }
-                block += 2 * LINE_BYTES;
-                digits++;
             }
             for (int half = 0; half < 2; half++) {
-                sums[half] = _mm256_fmadd_ps(group_sums[half], eight_scales(format, scales + 8 * half), sums[half]);
+                __m256 scale = eight_scales(format, scales + 8 * half);
+                for (int row = 0; row < row_count; row++) {
+                    sums[row][half] = _mm256_fmadd_ps(group_sums[row][half], scale, sums[row][half]);
+                }
             }
             scales += NIBBLE_BLOCK_ROWS;
         }
     }
     const __m256 factor = _mm256_set1_ps(digit_sum_factor(format));
-    _mm256_store_ps(output, _mm256_mul_ps(sums[0], factor));
-    _mm256_store_ps(output + 8, _mm256_mul_ps(sums[1], factor));
-}
-
-static void multiply_split_row(
-    nibble_format format, const uint8_t *block, size_t columns, const uint8_t *digits, float *sums) {
-    if (format == NIBBLE_NVFP4) {
-        multiply_digits(NIBBLE_NVFP4, block, columns, (const digit_block *)digits, sums);
-    } else {
-        multiply_digits(NIBBLE_MXFP4, block, columns, (const digit_block *)digits, sums);
+    for (int row = 0; row < row_count; row++) {
+        _mm256_store_ps(output + row * NIBBLE_BLOCK_ROWS, _mm256_mul_ps(sums[row][0], factor));
+        _mm256_store_ps(output + row * NIBBLE_BLOCK_ROWS + 8, _mm256_mul_ps(sums[row][1], factor));
     }
 }
 
-#define SPLIT_ROW
+#define SPLIT_TARGET
+#include "matrix_digits.inc"
+#define SPLIT_ROW_LIMIT SPLIT_ROWS
 #define KERNELS nibble_matrix_kernels_avx2
 #define FEW_ROWS 5
 #define TILE_ROWS 6

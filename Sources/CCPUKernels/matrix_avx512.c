@@ -18,7 +18,7 @@ INLINE void decode_line(const uint8_t *line, lanes columns[LINE_COLUMNS]) {
 
 INLINE lanes half_lanes(const uint8_t *line) { return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)line)); }
 
-// MARK: One row of digits
+// MARK: A few rows of digits
 
 #define WITH_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")))
 
@@ -26,6 +26,19 @@ WITH_VNNI INLINE __m512i broadcast(const void *four_bytes) {
     int32_t value;
     memcpy(&value, four_bytes, 4);
     return _mm512_set1_epi32(value);
+}
+
+// The integers 2 * weight + 12 of 16 rows and 16 columns, for the product of unsigned with signed bytes; a digit block's
+// offset takes the 12 off again.
+WITH_VNNI INLINE void byte_weights(const uint8_t *lines, __m512i weights[4]) {
+    const __m512i table =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+    const __m512i nibble = _mm512_set1_epi8(15);
+    for (int line = 0; line < 2; line++) {
+        __m512i codes = _mm512_load_si512(lines + line * LINE_BYTES);
+        weights[2 * line] = _mm512_shuffle_epi8(table, _mm512_and_si512(codes, nibble));
+        weights[2 * line + 1] = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(codes, 4), nibble));
+    }
 }
 
 // For 16 rows and 16 columns, the sum of the products of weights and one place's digits.
@@ -36,57 +49,57 @@ WITH_VNNI INLINE __m512i place_sums(const __m512i weights[4], const int8_t digit
 }
 
 // For 16 rows and 16 columns, twice the sum of weight * integer, which is below 2^31.
-WITH_VNNI INLINE __m512i digit_products(const uint8_t *lines, const digit_block *x) {
-    // 2 * weight + 12, for the product of unsigned with signed bytes; x->offset takes the 12 off again.
-    const __m512i table =
-        _mm512_broadcast_i32x4(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
-    const __m512i nibble = _mm512_set1_epi8(15);
-    __m512i weights[4];
-    for (int line = 0; line < 2; line++) {
-        __m512i codes = _mm512_load_si512(lines + line * LINE_BYTES);
-        weights[2 * line] = _mm512_shuffle_epi8(table, _mm512_and_si512(codes, nibble));
-        weights[2 * line + 1] = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(codes, 4), nibble));
-    }
+WITH_VNNI INLINE __m512i digit_products(const __m512i weights[4], const digit_block *x) {
     __m512i low = _mm512_add_epi32(place_sums(weights, x->digits[0]), broadcast(&x->offset));
     __m512i middle = _mm512_slli_epi32(place_sums(weights, x->digits[1]), 8);
     __m512i high = _mm512_slli_epi32(place_sums(weights, x->digits[2]), 15); // counts negative
     return _mm512_sub_epi32(_mm512_add_epi32(low, middle), high);
 }
 
+#define SPLIT_ROWS 8
+
 WITH_VNNI INLINE void multiply_digits(
-    nibble_format format, const uint8_t *block, size_t columns, const digit_block *digits, float *output) {
-    const int parts = format == NIBBLE_NVFP4 ? 1 : 2; // of 16 columns, under one scale
-    __m512 sums = _mm512_setzero_ps();
-    for (size_t column = 0; column < columns;) {
+    nibble_format format, const uint8_t *block, size_t columns, const uint8_t *const *rows, const int row_count,
+    float *output) {
+    const size_t parts = format == NIBBLE_NVFP4 ? 1 : 2, count = columns / 16; // of 16 columns, under one scale
+    __m512 sums[SPLIT_ROWS];
+    for (int row = 0; row < row_count; row++) sums[row] = _mm512_setzero_ps();
+    for (size_t index = 0; index < count;) {
         const uint8_t *scales = block;
         block += LINE_BYTES;
-        for (int group = 0; group < SCALED_GROUPS && column < columns; group++) {
-            __m512 sum = _mm512_setzero_ps();
-            for (int part = 0; part < parts; part++, digits++, block += 2 * LINE_BYTES) {
+        for (int group = 0; group < SCALED_GROUPS && index < count; group++) {
+            __m512 group_sums[SPLIT_ROWS];
+            for (size_t part = 0; part < parts; part++, index++, block += 2 * LINE_BYTES) {
                 PREFETCH(block);
                 PREFETCH(block + LINE_BYTES);
-                __m512 scale = _mm512_castsi512_ps(broadcast(&digits->scale));
-                sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(digit_products(block, digits)), scale, sum);
+                __m512i weights[4];
+                byte_weights(block, weights);
+#pragma clang loop unroll(full)
+                for (int row = 0; row < row_count; row++) {
+                    const digit_block *x = (const digit_block *)rows[row] + index;
+                    __m512 product = _mm512_cvtepi32_ps(digit_products(weights, x));
+                    __m512 scale = _mm512_castsi512_ps(broadcast(&x->scale));
+                    group_sums[row] = part == 0
+                        ? _mm512_mul_ps(product, scale)
+                        : _mm512_fmadd_ps(product, scale, group_sums[row]);
+                }
             }
             __m512i exponents = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)scales + group));
             __m512i bits = _mm512_slli_epi32(exponents, format == NIBBLE_NVFP4 ? 20 : 23); // without NVFP4's bias
-            sums = _mm512_fmadd_ps(sum, _mm512_castsi512_ps(bits), sums);
-            column += (size_t)parts * 16;
+            for (int row = 0; row < row_count; row++) {
+                sums[row] = _mm512_fmadd_ps(group_sums[row], _mm512_castsi512_ps(bits), sums[row]);
+            }
         }
     }
-    _mm512_store_ps(output, _mm512_mul_ps(sums, _mm512_set1_ps(digit_sum_factor(format))));
-}
-
-WITH_VNNI static void multiply_split_row(
-    nibble_format format, const uint8_t *block, size_t columns, const uint8_t *digits, float *sums) {
-    if (format == NIBBLE_NVFP4) {
-        multiply_digits(NIBBLE_NVFP4, block, columns, (const digit_block *)digits, sums);
-    } else {
-        multiply_digits(NIBBLE_MXFP4, block, columns, (const digit_block *)digits, sums);
+    const __m512 factor = _mm512_set1_ps(digit_sum_factor(format));
+    for (int row = 0; row < row_count; row++) {
+        _mm512_store_ps(output + row * NIBBLE_BLOCK_ROWS, _mm512_mul_ps(sums[row], factor));
     }
 }
 
-#define SPLIT_ROW
+#define SPLIT_TARGET WITH_VNNI
+#include "matrix_digits.inc"
+#define SPLIT_ROW_LIMIT (PANEL_THRESHOLD - 1)
 #define KERNELS nibble_matrix_kernels_avx512
 #define FEW_ROWS 8
 #define TILE_ROWS 12

@@ -15,8 +15,13 @@ enum {
     SCALE_BIAS = 117,
 };
 
-// Far enough ahead for memory to answer; a thread's blocks follow each other.
+// Far enough ahead for memory to answer; a thread's blocks follow each other. Where little is computed with a line, the
+// distance is a page, of which the processor does not read the rest by itself.
 #define PREFETCH(p) __builtin_prefetch((const uint8_t *)(p) + 1024)
+#define PREFETCH_FAR(p) __builtin_prefetch((const uint8_t *)(p) + PREFETCH_FAR_BYTES)
+#ifndef PREFETCH_FAR_BYTES
+#define PREFETCH_FAR_BYTES 4096
+#endif
 
 static inline size_t group_columns(nibble_format format) { return format == NIBBLE_NVFP4 ? 16 : 32; }
 
@@ -35,10 +40,8 @@ static inline size_t bytes_before(nibble_format format, size_t column) {
 
 enum { DIGITS = 3, DIGIT_SCALE_EXPONENT = 60 };
 
-// What a digit counts. The last fits a signed 16-bit factor only when negative.
-static const int16_t digit_values[DIGITS] = {1, 1 << 8, -(1 << 15)};
-
-// Sixteen activations as integers of 23 bits times a power of two: sums of digits[i] * digit_values[i].
+// Sixteen activations as integers of 23 bits times a power of two: sums of digits 0, 1 and 2 times 1, 2^8 and -2^15. The
+// last is negative to fit a signed 16-bit factor.
 typedef struct {
     // In the order in which a line's bytes hold the columns: even columns of 8, then odd ones, twice.
     int8_t digits[DIGITS][16];

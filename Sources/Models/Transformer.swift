@@ -90,19 +90,24 @@ public final class Transformer<B: Backend> {
 
     /// The head runs on the wanted rows only, a few at a time, as a row of logits is far wider than a hidden state.
     private func logits(of rows: [Int]) throws -> [Float] {
+        guard rows.count > TransformerBuffers<B>.logitRowCount else { return try logits(ofFew: rows) }
         var logits: [Float] = []
         logits.reserveCapacity(rows.count * specification.vocabularySize)
         for start in stride(from: 0, to: rows.count, by: TransformerBuffers<B>.logitRowCount) {
-            let slice = Array(rows[start..<min(start + TransformerBuffers<B>.logitRowCount, rows.count)])
-            try backend.gather(slice, from: buffers.hidden, into: buffers.selected)
-            try backend.normalize(
-                buffers.selected, rowCount: slice.count, weight: weights.finalNorm,
-                epsilon: specification.normEpsilon, into: buffers.selected)
-            try backend.apply(
-                weights.head, to: buffers.selected, rowCount: slice.count, accumulating: false, into: buffers.logits)
-            logits += try backend.read(buffers.logits, rowCount: slice.count)
+            let end = min(start + TransformerBuffers<B>.logitRowCount, rows.count)
+            logits += try self.logits(ofFew: Array(rows[start..<end]))
         }
         return logits
+    }
+
+    private func logits(ofFew rows: [Int]) throws -> [Float] {
+        try backend.gather(rows, from: buffers.hidden, into: buffers.selected)
+        try backend.normalize(
+            buffers.selected, rowCount: rows.count, weight: weights.finalNorm, epsilon: specification.normEpsilon,
+            into: buffers.selected)
+        try backend.apply(
+            weights.head, to: buffers.selected, rowCount: rows.count, accumulating: false, into: buffers.logits)
+        return try backend.read(buffers.logits, rowCount: rows.count)
     }
 
     private func normalizeHidden(rowCount: Int, weight: B.Vector) throws {

@@ -69,12 +69,17 @@ typedef struct {
     /// Rows from which decoding a panel for all of them beats decoding blocks for a few rows at a time.
     size_t panel_threshold;
 
+    /// The most rows whose products with packed formats are cheaper as digits than as float32; 0 for none.
+    size_t split_row_limit;
+
     /// Splits activations into 8-bit digits, 64 bytes for 16 columns; null if this set has no use for them.
     void (*_Nullable split_row)(const float *row, size_t columns, uint8_t *digits);
 
-    /// `sums = block · row` for the packed formats and one row of digits, rounded once per 16 columns.
-    void (*_Nullable multiply_split_row)(
-        nibble_format format, const uint8_t *block, size_t columns, const uint8_t *digits, float *sums);
+    /// `sums = blocks · rows` for the packed formats and up to `split_row_limit` rows of digits, rounded once per 16
+    /// columns; a block is `stride` bytes after the one before, and sums are `[blocks, activation rows, 16]`.
+    void (*_Nullable multiply_split_rows)(
+        nibble_format format, const uint8_t *blocks, size_t stride, size_t block_count, size_t columns,
+        const uint8_t *const _Nonnull *_Nonnull digits, size_t row_count, float *sums);
 
     /// `sums = block · rows`, decoding the block once for every few rows.
     void (*multiply_rows)(
@@ -93,12 +98,14 @@ typedef struct {
     /// `sums += panel · tiles` for the tiles of `row_count` rows.
     void (*multiply_panel)(const float *panel, size_t depth, const float *tiles, size_t row_count, float *sums);
 
-    /// `output = factor * (scale * sums + bias)`, or `+=`, for `count` columns from `column` of each output row.
+    /// `output = factor * (scale * sums + bias)`, or `+=`, for `count` columns from `column` of each output row; sums are
+    /// `[blocks, activation rows, 16]`.
     void (*store)(
         const float *sums, size_t row_count, float scale, const float *_Nullable bias, const float *_Nullable factors,
         bool accumulating, float *const _Nonnull *_Nonnull outputs, size_t column, size_t count);
 
-    /// Writes the gated activation of two products for `count` columns from `column` of each output row.
+    /// Writes the gated activation of two products for `count` columns from `column` of each output row; sums are
+    /// `[blocks, activation rows, 16]`.
     void (*store_gated)(
         const float *gate_sums, const float *up_sums, size_t row_count, const nibble_gate *gate,
         float *const _Nonnull *_Nonnull outputs, size_t column, size_t count);
@@ -111,7 +118,7 @@ const nibble_matrix_kernels *nibble_matrix_kernels_plain(void);
 /// Needs AVX2, FMA and F16C.
 const nibble_matrix_kernels *nibble_matrix_kernels_avx2(void);
 
-/// Needs AVX-512 F, BW, VL and DQ, and `multiply_split_row` VNNI besides.
+/// Needs AVX-512 F, BW, VL and DQ, and `multiply_split_rows` VNNI besides.
 const nibble_matrix_kernels *nibble_matrix_kernels_avx512(void);
 #elif defined(__aarch64__)
 /// Needs NEON.

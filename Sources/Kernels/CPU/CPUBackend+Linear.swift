@@ -98,15 +98,16 @@ extension CPUBackend {
         let taskCount = taskCount(byteCount: linear.byteCount, rowCount: rowCount)
         pool.runInLanes(taskCount, operationCount: rowCount * linear.rowCount * linear.columnCount) { task, lane in
             let lane = LaneScratch(base: lanes, lane: lane, rowCount: rowCount)
-            for (index, part) in linear.parts.enumerated() {
-                let bias = linear.biases?[index].base
-                for block in linear.blocks(ofPart: index, task: task, taskCount: taskCount) {
-                    inputs[index].multiply(part, block: block, kernels: kernels, panel: lane.panel, into: lane.sums)
-                    let first = block * PackedShape.blockRows
+            for part in linear.blocks.indices {
+                let (matrix, input) = (linear.blocks[part], inputs[part])
+                let blocks = linear.blocks(ofPart: part, task: task, taskCount: taskCount)
+                for run in LaneScratch.runs(of: blocks, rowCount: rowCount) {
+                    input.multiply(matrix, blocks: run, kernels: kernels, panel: lane.panel, into: lane.sums)
+                    let rows = matrix.shape.rows(ofBlocks: run)
                     kernels.store(
-                        lane.sums, rowCount, inputs[index].order.outputScale(of: part),
-                        bias.map { UnsafePointer($0 + first) }, nil,
-                        accumulating, outputs, linear.firstRows[index] + first, part.shape.rowCount(ofBlock: block))
+                        lane.sums, rowCount, input.order.outputScale(of: matrix),
+                        matrix.bias(fromBlock: run.lowerBound), nil, accumulating, outputs,
+                        linear.firstRows[part] + rows.lowerBound, rows.count)
                 }
             }
         }
@@ -124,18 +125,19 @@ extension CPUBackend {
         let areaSize = InputArea.valueCount(capacity: rowCount, columnCount: columnCount)
         let memory = try scratch.activations.reserve(rowCount: distinct.count, columnCount: areaSize)
         let rows = scratch.inputRows.reserve(distinct.count * rowCount)
+        let digits = scratch.inputDigits.reserve(distinct.count * rowCount)
         var inputs: [MatrixRows] = []
         for (index, precision) in distinct.enumerated() {
             let area = InputArea(
                 memory: memory + index * areaSize, capacity: rowCount, columnCount: columnCount,
-                rows: rows + index * rowCount)
+                rows: rows + index * rowCount, digits: digits + index * rowCount)
             enter(input, rowCount: rowCount, precision: precision, area: area)
             let parts = zip(linear.parts, precisions).filter { $0.1 == precision }
             inputs.append(
                 MatrixRows(
-                    rows: area.rows, rowCount: rowCount, columnCount: columnCount,
+                    area, rows: 0..<rowCount, columnCount: columnCount,
                     quantized: parts.contains { $0.0.shape.isQuantized },
-                    order: sumOrder(rowCount: rowCount, of: linear.parts), prepared: area.prepared(0),
+                    order: sumOrder(rowCount: rowCount, of: linear.parts),
                     kernels: kernels))
         }
         prepare(inputs)

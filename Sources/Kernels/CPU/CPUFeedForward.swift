@@ -9,6 +9,19 @@ public final class CPUFeedForward {
         let biases: (gate: FloatBuffer, up: FloatBuffer, down: FloatBuffer)?
     }
 
+    /// Where an expert's blocks and biases lie.
+    struct Blocks {
+        let gate: MatrixBlocks
+        let up: MatrixBlocks
+        let down: MatrixBlocks
+
+        fileprivate init(_ expert: Expert) {
+            gate = MatrixBlocks(expert.gate, bias: expert.biases?.gate)
+            up = MatrixBlocks(expert.up, bias: expert.biases?.up)
+            down = MatrixBlocks(expert.down, bias: expert.biases?.down)
+        }
+    }
+
     /// The number of experts.
     public var expertCount: Int { experts.count }
     /// The width of the layer's input and output.
@@ -17,6 +30,8 @@ public final class CPUFeedForward {
     public let intermediateSize: Int
     /// The experts.
     let experts: [Expert]
+    /// Where their blocks lie.
+    let blocks: [Blocks]
     /// The function between the two products.
     let activation: GatedActivation
     /// Whether each expert's gate and up projections take the same input, also where it is quantized.
@@ -24,6 +39,7 @@ public final class CPUFeedForward {
 
     init(experts: [Expert], hiddenSize: Int, intermediateSize: Int, activation: GatedActivation) {
         self.experts = experts
+        blocks = experts.map(Blocks.init)
         self.hiddenSize = hiddenSize
         self.intermediateSize = intermediateSize
         self.activation = activation

@@ -8,38 +8,46 @@ public final class CPULinear {
     let parts: [PackedMatrix]
     /// The first output of each part.
     let firstRows: [Int]
-    /// Added to the outputs, each part's padded to whole blocks; nil for none.
-    let biases: [FloatBuffer]?
+    /// Where their blocks and biases lie.
+    let blocks: [MatrixBlocks]
+    /// The bytes of all blocks.
+    let byteCount: Int
+    /// The bytes of the blocks before each part's.
+    private let firstBytes: [Int]
+    /// What ``blocks`` refer to.
+    private let biases: [FloatBuffer]?
 
     init(parts: [PackedMatrix], biases: [FloatBuffer]?) {
         self.parts = parts
         self.biases = biases
+        blocks = parts.indices.map { MatrixBlocks(parts[$0], bias: biases?[$0]) }
         columnCount = parts.first?.shape.columnCount ?? 0
-        var firstRows: [Int] = []
-        var rowCount = 0
+        var (firstRows, firstBytes): ([Int], [Int]) = ([], [])
+        var (rowCount, byteCount) = (0, 0)
         for part in parts {
             firstRows.append(rowCount)
+            firstBytes.append(byteCount)
             rowCount += part.shape.rowCount
+            byteCount += part.shape.byteCount
         }
         self.firstRows = firstRows
+        self.firstBytes = firstBytes
         self.rowCount = rowCount
+        self.byteCount = byteCount
     }
-
-    /// Bytes of all blocks.
-    var byteCount: Int { parts.reduce(0) { $0 + $1.shape.byteCount } }
 
     /// The blocks of a part that belong to one of `taskCount` tasks with about the same number of bytes.
     ///
     /// The bytes of all parts follow each other; a task has the blocks that start in its share of them.
     func blocks(ofPart part: Int, task: Int, taskCount: Int) -> Range<Int> {
-        let total = byteCount
-        let start = parts[..<part].reduce(0) { $0 + $1.shape.byteCount }
-        let shape = parts[part].shape
+        let start = firstBytes[part]
+        let shape = blocks[part].shape
+        let (blockBytes, blockCount) = (shape.blockBytes, shape.blockCount)
         func firstBlock(from byte: Int) -> Int {
-            min(max(0, (byte - start + shape.blockBytes - 1) / shape.blockBytes), shape.blockCount)
+            min(max(0, (byte - start + blockBytes - 1) / blockBytes), blockCount)
         }
-        let lower = firstBlock(from: share(total, task, taskCount))
-        return lower..<max(lower, firstBlock(from: share(total, task + 1, taskCount)))
+        let lower = firstBlock(from: share(byteCount, task, taskCount))
+        return lower..<max(lower, firstBlock(from: share(byteCount, task + 1, taskCount)))
     }
 
     private func share(_ total: Int, _ task: Int, _ taskCount: Int) -> Int {

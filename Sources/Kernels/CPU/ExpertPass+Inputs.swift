@@ -8,28 +8,27 @@ extension ExpertPass {
         from input: CPUActivations, weighted: Bool, area: InputArea,
         matrix: (CPUFeedForward.Expert) -> PackedMatrix
     ) -> [MatrixRows] {
-        var splitRows: [Int: UnsafeMutablePointer<Float>] = [:]
+        // The assignment that has the digits of a row of the input.
+        let owners = backend.scratch.digitOwners.reserve(input.rowCount)
+        owners.update(repeating: -1, count: input.rowCount)
         var inputs: [MatrixRows] = []
-        var unprepared: [MatrixRows] = []
+        inputs.reserveCapacity(step.groups.count)
         for group in step.groups {
             let matrix = matrix(layer.experts[group.expert])
             let precision = backend.inputPrecision(of: matrix)
-            let isChanged = weighted || precision != .full
             enter(group, from: input, weighted: weighted, precision: precision, area: area)
-
-            let first = group.assignments.lowerBound
-            let isShareable = group.assignments.count == 1 && !isChanged
-            let alreadySplit = isShareable ? splitRows[step.rows[first]] : nil
             let rows = MatrixRows(
-                rows: area.rows + first, rowCount: group.assignments.count, columnCount: input.columnCount,
-                quantized: matrix.shape.isQuantized, order: order(of: group, matrix),
-                prepared: alreadySplit ?? area.prepared(first),
-                kernels: backend.kernels)
+                area, rows: group.assignments, columnCount: input.columnCount, quantized: matrix.shape.isQuantized,
+                order: order(of: group, matrix), kernels: backend.kernels)
             inputs.append(rows)
-            if alreadySplit == nil { unprepared.append(rows) }
-            if isShareable, rows.form == .digits { splitRows[step.rows[first]] = rows.prepared }
+            guard rows.form == .digits, !weighted, precision == .full else { continue }
+            for index in group.assignments {
+                let row = step.rows[index]
+                if owners[row] < 0 { owners[row] = Int32(index) }
+                area.digits[index] = area.digits[Int(owners[row])]
+            }
         }
-        backend.prepare(unprepared)
+        backend.prepare(inputs)
         return inputs
     }
 

@@ -34,12 +34,15 @@ struct ExpertPass {
         lanes = try backend.scratch.lanes.reserve(
             rowCount: backend.threadCount, columnCount: LaneScratch.valueCount(rowCount: step.largestGroup))
         let rows = backend.scratch.inputRows.reserve(3 * count)
-        let gate = InputArea(memory: memory, capacity: count, columnCount: layer.hiddenSize, rows: rows)
+        let digits = backend.scratch.inputDigits.reserve(3 * count)
+        let gate = InputArea(
+            memory: memory, capacity: count, columnCount: layer.hiddenSize, rows: rows, digits: digits)
         let up = InputArea(
-            memory: memory + inputSize, capacity: count, columnCount: layer.hiddenSize, rows: rows + count)
+            memory: memory + inputSize, capacity: count, columnCount: layer.hiddenSize, rows: rows + count,
+            digits: digits + count)
         let hidden = InputArea(
             memory: memory + 2 * inputSize, capacity: count, columnCount: layer.intermediateSize,
-            rows: rows + 2 * count)
+            rows: rows + 2 * count, digits: digits + 2 * count)
 
         hiddenRows = backend.scratch.outputRows.reserve(2 * count)
         for index in 0..<count {
@@ -47,11 +50,10 @@ struct ExpertPass {
             hidden.rows[index] = UnsafePointer(hiddenRows[index])
         }
         hiddenInputs = step.groups.map { group in
-            let first = group.assignments.lowerBound
+            let down = layer.blocks[group.expert].down
             return MatrixRows(
-                rows: hidden.rows + first, rowCount: group.assignments.count, columnCount: layer.intermediateSize,
-                quantized: layer.experts[group.expert].down.shape.isQuantized,
-                order: order(of: group, layer.experts[group.expert].down), prepared: hidden.prepared(first),
+                hidden, rows: group.assignments, columnCount: layer.intermediateSize,
+                quantized: down.shape.isQuantized, order: order(of: group, layer.experts[group.expert].down),
                 kernels: backend.kernels)
         }
         gateInputs = makeInputs(from: input, weighted: weightsInput, area: gate) { $0.gate }
@@ -63,25 +65,33 @@ struct ExpertPass {
     func multiplyGateAndUp() {
         let kernels = backend.kernels
         let pieces = ExpertPiece.dividing(step, layer: layer, threadCount: backend.threadCount)
+        let largestGroup = step.largestGroup
         backend.pool.runInLanes(pieces.count, operationCount: operationCount(matrixCount: 2)) { task, lane in
             let piece = pieces[task]
             let group = step.groups[piece.group]
-            let expert = layer.experts[group.expert]
-            let scratch = LaneScratch(base: lanes, lane: lane, rowCount: step.largestGroup)
-            var gate = nibble_gate(expert, activation: layer.activation, order: gateInputs[piece.group].order)
-            for block in piece.blocks {
-                gateInputs[piece.group].multiply(
-                    expert.gate, block: block, kernels: kernels, panel: scratch.panel, into: scratch.sums)
-                upInputs[piece.group].multiply(
-                    expert.up, block: block, kernels: kernels, panel: scratch.panel, into: scratch.upSums)
-                let first = block * PackedShape.blockRows
+            let expert = layer.blocks[group.expert]
+            let scratch = LaneScratch(base: lanes, lane: lane, rowCount: largestGroup)
+            let (gateInput, upInput) = (gateInputs[piece.group], upInputs[piece.group])
+            let hidden = hiddenInputs[piece.group]
+            var gate = nibble_gate(expert, activation: layer.activation, order: gateInput.order)
+            for run in LaneScratch.runs(of: piece.blocks, rowCount: hidden.rowCount) {
+                // In the order in which the blocks lie in memory.
+                for block in run {
+                    let offset = (block - run.lowerBound) * hidden.rowCount * PackedShape.blockRows
+                    gateInput.multiply(
+                        expert.gate, blocks: block..<block + 1, kernels: kernels, panel: scratch.panel,
+                        into: scratch.sums + offset)
+                    upInput.multiply(
+                        expert.up, blocks: block..<block + 1, kernels: kernels, panel: scratch.panel,
+                        into: scratch.upSums + offset)
+                }
+                let columns = expert.gate.shape.rows(ofBlocks: run)
                 kernels.store_gated(
-                    scratch.sums, scratch.upSums, group.assignments.count, &gate,
-                    hiddenRows + group.assignments.lowerBound, first, expert.gate.shape.rowCount(ofBlock: block))
-                // Sixteen hidden values are just what is split at a time.
-                if backend.inputPrecision(of: expert.down) == .full {
-                    hiddenInputs[piece.group].split(
-                        firstColumn: first, count: PackedShape.blockRows, kernels: kernels)
+                    scratch.sums, scratch.upSums, hidden.rowCount, &gate, hiddenRows + group.assignments.lowerBound,
+                    columns.lowerBound, columns.count)
+                // A block's sixteen hidden values are just what is split at a time.
+                if hidden.form == .digits {
+                    for row in 0..<hidden.rowCount { hidden.split(row: row, columns: columns, kernels: kernels) }
                 }
             }
         }
@@ -91,9 +101,9 @@ struct ExpertPass {
     func prepareHiddenRows() {
         var unprepared: [MatrixRows] = []
         for (group, hidden) in zip(step.groups, hiddenInputs) {
+            // Digits have been written with the products that they come from.
+            if hidden.form == .digits { continue }
             let precision = backend.inputPrecision(of: layer.experts[group.expert].down)
-            // Those that were not quantized have been split with the products that they come from.
-            if precision == .full, hidden.form == .digits { continue }
             unprepared.append(hidden)
             guard precision != .full else { continue }
             let columnCount = layer.intermediateSize
@@ -115,23 +125,24 @@ struct ExpertPass {
         for (index, row) in step.rows.enumerated() { outputRows[index] = output.row(row) }
         // A task has its columns of the output to itself.
         let blockCount = (layer.hiddenSize + PackedShape.blockRows - 1) / PackedShape.blockRows
-        let taskCount = min(blockCount, backend.threadCount * 8)
+        let taskCount = min(blockCount, backend.threadCount * CPUBackend.tasksPerThread)
+        let largestGroup = step.largestGroup
         backend.pool.runInLanes(taskCount, operationCount: operationCount(matrixCount: 1)) { task, lane in
-            let scratch = LaneScratch(base: lanes, lane: lane, rowCount: step.largestGroup)
+            let scratch = LaneScratch(base: lanes, lane: lane, rowCount: largestGroup)
             let blocks = blockCount * task / taskCount..<blockCount * (task + 1) / taskCount
-            for (group, hidden) in zip(step.groups, hiddenInputs) {
-                let expert = layer.experts[group.expert]
+            for index in step.groups.indices {
+                let (group, hidden) = (step.groups[index], hiddenInputs[index])
+                let down = layer.blocks[group.expert].down
                 let first = group.assignments.lowerBound
-                for block in blocks {
-                    hidden.multiply(
-                        expert.down, block: block, kernels: kernels, panel: scratch.panel, into: scratch.sums)
-                    let column = block * PackedShape.blockRows
+                for run in LaneScratch.runs(of: blocks, rowCount: hidden.rowCount) {
+                    hidden.multiply(down, blocks: run, kernels: kernels, panel: scratch.panel, into: scratch.sums)
+                    let columns = down.shape.rows(ofBlocks: run)
                     step.weights.withUnsafeBufferPointer { weights in
                         kernels.store(
-                            scratch.sums, hidden.rowCount, hidden.order.outputScale(of: expert.down),
-                            expert.biases.map { UnsafePointer($0.down.base + column) },
+                            scratch.sums, hidden.rowCount, hidden.order.outputScale(of: down),
+                            down.bias(fromBlock: run.lowerBound),
                             weightsOutput ? weights.baseAddress.map { $0 + first } : nil, true, outputRows + first,
-                            column, expert.down.shape.rowCount(ofBlock: block))
+                            columns.lowerBound, columns.count)
                     }
                 }
             }
@@ -145,14 +156,13 @@ struct ExpertPass {
 
 extension nibble_gate {
     /// The scales, biases and activation of an expert.
-    fileprivate init(_ expert: CPUFeedForward.Expert, activation: GatedActivation, order: SumOrder) {
+    fileprivate init(_ expert: CPUFeedForward.Blocks, activation: GatedActivation, order: SumOrder) {
         var (clamped, alpha, limit): (Bool, Float, Float) = (false, 1, 0)
         if case .clampedSwiglu(let givenAlpha, let givenLimit) = activation {
             (clamped, alpha, limit) = (true, givenAlpha, givenLimit)
         }
         self.init(
             gate_scale: order.outputScale(of: expert.gate), up_scale: order.outputScale(of: expert.up),
-            gate_bias: expert.biases.map { UnsafePointer($0.gate.base) },
-            up_bias: expert.biases.map { UnsafePointer($0.up.base) }, clamped: clamped, alpha: alpha, limit: limit)
+            gate_bias: expert.gate.bias, up_bias: expert.up.bias, clamped: clamped, alpha: alpha, limit: limit)
     }
 }

@@ -10,7 +10,7 @@ struct ExpertPiece {
         let blockCount = (layer.intermediateSize + PackedShape.blockRows - 1) / PackedShape.blockRows
         // Reading a block takes about as long as two rows' products with it.
         let work = step.groups.reduce(0) { $0 + blockCount * (2 + $1.assignments.count) }
-        let workPerPiece = max(1, work / (threadCount * 8))
+        let workPerPiece = max(1, work / (threadCount * CPUBackend.tasksPerThread))
         var pieces: [ExpertPiece] = []
         for (index, group) in step.groups.enumerated() {
             let wanted = blockCount * (2 + group.assignments.count) / workPerPiece

@@ -8,6 +8,8 @@ struct InputArea {
     let stride: Int
     /// The rows that enter the product, `[capacity]`.
     let rows: UnsafeMutablePointer<UnsafePointer<Float>>
+    /// The digits of the rows, `[capacity]`.
+    let digits: UnsafeMutablePointer<UnsafePointer<UInt8>>
 
     /// Values from a row of `columnCount` to the next, which starts at a multiple of 64 bytes.
     static func stride(columnCount: Int) -> Int { (columnCount + 15) & ~15 }
@@ -15,14 +17,19 @@ struct InputArea {
     /// The values that the memory of an area holds.
     static func valueCount(capacity: Int, columnCount: Int) -> Int { 2 * capacity * stride(columnCount: columnCount) }
 
+    /// An area whose rows have digits of their own.
     init(
         memory: UnsafeMutablePointer<Float>, capacity: Int, columnCount: Int,
-        rows: UnsafeMutablePointer<UnsafePointer<Float>>
+        rows: UnsafeMutablePointer<UnsafePointer<Float>>, digits: UnsafeMutablePointer<UnsafePointer<UInt8>>
     ) {
         self.memory = memory
         self.capacity = capacity
         self.rows = rows
+        self.digits = digits
         stride = Self.stride(columnCount: columnCount)
+        for index in 0..<capacity {
+            digits[index] = UnsafeRawPointer(prepared(index)).assumingMemoryBound(to: UInt8.self)
+        }
     }
 
     /// Where a changed row is written.

@@ -8,7 +8,9 @@ extension InstructionSet {
             case .avx512:
                 var kernels = nibble_matrix_kernels_avx512().pointee
                 if nibble_cpu_features() & UInt32(NIBBLE_CPU_AVX512VNNI) == 0 {
-                    kernels.multiply_split_row = nibble_matrix_kernels_avx2().pointee.multiply_split_row
+                    let avx2 = nibble_matrix_kernels_avx2().pointee
+                    kernels.split_row_limit = avx2.split_row_limit
+                    kernels.multiply_split_rows = avx2.multiply_split_rows
                 }
                 return kernels
             case .avx2: return nibble_matrix_kernels_avx2().pointee

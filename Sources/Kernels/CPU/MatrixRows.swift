@@ -6,7 +6,7 @@ struct MatrixRows {
     enum Form {
         /// The rows themselves.
         case plain
-        /// The one row, split into digits.
+        /// Rows that are split into digits.
         case digits
         /// Tiles of a few rows, one panel's columns after another's.
         case tiles
@@ -24,23 +24,26 @@ struct MatrixRows {
     let order: SumOrder
     /// Memory for digits or tiles, `[rowCount, columnCount]`, aligned to 64 bytes.
     let prepared: UnsafeMutablePointer<Float>
+    /// Each row's digits: in `prepared`, or where another product has them.
+    let digits: UnsafePointer<UnsafePointer<UInt8>>
 
-    /// Describes rows for a product with matrices of which some, or none, are quantized.
+    /// Describes rows of an area for a product with matrices of which some, or none, are quantized.
     init(
-        rows: UnsafePointer<UnsafePointer<Float>>, rowCount: Int, columnCount: Int, quantized: Bool,
-        order: SumOrder, prepared: UnsafeMutablePointer<Float>, kernels: nibble_matrix_kernels
+        _ area: InputArea, rows: Range<Int>, columnCount: Int, quantized: Bool, order: SumOrder,
+        kernels: nibble_matrix_kernels
     ) {
-        self.rows = rows
-        self.rowCount = rowCount
+        self.rows = UnsafePointer(area.rows + rows.lowerBound)
+        digits = UnsafePointer(area.digits + rows.lowerBound)
+        prepared = area.prepared(rows.lowerBound)
+        rowCount = rows.count
         self.columnCount = columnCount
         self.order = order
-        self.prepared = prepared
         form =
             if order != .fastest {
                 .tiles
             } else if rowCount >= kernels.panel_threshold {
                 .tiles
-            } else if rowCount == 1, quantized, kernels.split_row != nil {
+            } else if quantized, rowCount <= kernels.split_row_limit {
                 .digits
             } else {
                 .plain
@@ -60,16 +63,21 @@ struct MatrixRows {
     var partCount: Int {
         switch form {
         case .plain: 0
-        case .digits: 1
+        case .digits: rowCount
         case .tiles: (columnCount + panelDepth - 1) / panelDepth
         }
+    }
+
+    /// Whether a part is prepared with another product's rows.
+    func isPreparedElsewhere(_ part: Int) -> Bool {
+        form == .digits && UnsafeRawPointer(digits[part]) != UnsafeRawPointer(prepared + part * columnCount)
     }
 
     /// Writes one part of the digits or tiles.
     func prepare(part: Int, kernels: nibble_matrix_kernels) {
         switch form {
         case .plain: break
-        case .digits: split(firstColumn: 0, count: columnCount, kernels: kernels)
+        case .digits: split(row: part, columns: 0..<columnCount, kernels: kernels)
         case .tiles:
             let first = part * panelDepth
             let depth = min(panelDepth, columnCount - first)
@@ -77,27 +85,41 @@ struct MatrixRows {
         }
     }
 
-    /// Splits some columns of the one row; both numbers are multiples of 16.
-    func split(firstColumn: Int, count: Int, kernels: nibble_matrix_kernels) {
-        guard form == .digits, let splitRow = kernels.split_row else { return }
-        let digits = UnsafeMutableRawPointer(prepared + firstColumn).assumingMemoryBound(to: UInt8.self)
-        splitRow(rows[0] + firstColumn, count, digits)
+    /// Splits some columns of a row, from one multiple of 16 to another.
+    func split(row: Int, columns: Range<Int>, kernels: nibble_matrix_kernels) {
+        guard let splitRow = kernels.split_row else { return }
+        let digits = UnsafeMutablePointer(mutating: digits[row] + columns.lowerBound * Self.bytesPerColumn)
+        splitRow(rows[row] + columns.lowerBound, columns.count, digits)
     }
 
-    /// Writes the products of a block of 16 matrix rows with all rows to `sums`, `[rowCount, 16]`, which are still to be
-    /// multiplied by ``SumOrder/outputScale(of:)``.
+    /// Writes the products of blocks of 16 matrix rows with all rows to `sums`, `[blocks, rowCount, 16]`, which are still
+    /// to be multiplied by ``SumOrder/outputScale(of:)``.
     ///
     /// - Parameter panel: scratch memory for `panelDepth * 16` values.
     func multiply(
-        _ matrix: PackedMatrix, block: Int, kernels: nibble_matrix_kernels, panel: UnsafeMutablePointer<Float>,
+        _ matrix: MatrixBlocks, blocks: Range<Int>, kernels: nibble_matrix_kernels,
+        panel: UnsafeMutablePointer<Float>, into sums: UnsafeMutablePointer<Float>
+    ) {
+        if form == .digits, matrix.shape.isQuantized, let multiplySplitRows = kernels.multiply_split_rows {
+            multiplySplitRows(
+                matrix.shape.format, matrix.block(blocks.lowerBound), matrix.stride, blocks.count, columnCount, digits,
+                rowCount, sums)
+            return
+        }
+        var sums = sums
+        for block in blocks {
+            multiply(matrix, block: block, kernels: kernels, panel: panel, into: sums)
+            sums += rowCount * PackedShape.blockRows
+        }
+    }
+
+    private func multiply(
+        _ matrix: MatrixBlocks, block: Int, kernels: nibble_matrix_kernels, panel: UnsafeMutablePointer<Float>,
         into sums: UnsafeMutablePointer<Float>
     ) {
         let format = matrix.shape.format
         let bytes = matrix.block(block)
-        if form == .digits, matrix.shape.isQuantized, let multiplySplitRow = kernels.multiply_split_row {
-            let digits = UnsafeRawPointer(prepared).assumingMemoryBound(to: UInt8.self)
-            multiplySplitRow(format, bytes, columnCount, digits, sums)
-        } else if order.takesFours(of: matrix) {
+        if order.takesFours(of: matrix.shape) {
             for row in 0..<rowCount {
                 multiplyInFours(
                     matrix, block: block, row: rows[row], kernels: kernels, panel: panel,
@@ -120,7 +142,7 @@ struct MatrixRows {
     ///
     /// A single row's first four products are in one sum.
     private func multiplyInFours(
-        _ matrix: PackedMatrix, block: Int, row: UnsafePointer<Float>, kernels: nibble_matrix_kernels,
+        _ matrix: MatrixBlocks, block: Int, row: UnsafePointer<Float>, kernels: nibble_matrix_kernels,
         panel: UnsafeMutablePointer<Float>, into sums: UnsafeMutablePointer<Float>
     ) {
         var fours = (SIMD16<Float>(), SIMD16<Float>(), SIMD16<Float>(), SIMD16<Float>())

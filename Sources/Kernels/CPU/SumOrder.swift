@@ -20,9 +20,9 @@ enum SumOrder: Equatable {
     }
 
     /// Whether products with a matrix are rounded and added in fours: MKL's way with up to 3 rows or 8 outputs.
-    func takesFours(of matrix: PackedMatrix) -> Bool {
+    func takesFours(of shape: PackedShape) -> Bool {
         guard case .reference(let rowCount) = self else { return false }
-        return rowCount <= 3 || matrix.shape.rowCount <= 8
+        return rowCount <= 3 || shape.rowCount <= 8
     }
 
     /// The sum of a softmax's exponentials: from 16 values on in 16 lanes, at last halves onto halves.
@@ -37,7 +37,7 @@ enum SumOrder: Equatable {
     }
 
     /// What sums with a matrix are multiplied by: its global scale, unless that is in the expanded weights.
-    func outputScale(of matrix: PackedMatrix) -> Float { self == .fastest ? matrix.globalScale : 1 }
+    func outputScale(of matrix: MatrixBlocks) -> Float { self == .fastest ? matrix.globalScale : 1 }
 }
 
 extension CPUBackend {

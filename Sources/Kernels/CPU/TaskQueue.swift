@@ -27,8 +27,9 @@ final class TaskQueue: @unchecked Sendable {
     private let workFinished = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let spins: Bool
 
-    /// How long a thread spins before it sleeps: longer than the serial parts between two operations of a forward pass.
-    private static let spinDuration = Duration.microseconds(50)
+    /// How long a thread spins before it sleeps: longer than the serial parts between two operations of a forward pass,
+    /// and than choosing a token between two passes.
+    private static let spinDuration = Duration.microseconds(100)
 
     /// Makes an empty queue; waiting threads sleep at once unless `spins`.
     init(spins: Bool) {
@@ -129,19 +130,18 @@ final class TaskQueue: @unchecked Sendable {
     }
 
     /// Waits without sleeping; false if the condition did not come true in time.
+    ///
+    /// Gives way now and then, about every ten microseconds: the thread waited for may be queued for this processor.
     private func spin(until condition: () -> Bool) -> Bool {
-        guard spins else {
-            if condition() { return true }
-            sched_yield()
-            return condition()
-        }
-        let deadline = SuspendingClock.now + Self.spinDuration
+        let deadline = SuspendingClock.now + (spins ? Self.spinDuration : .zero)
         repeat {
-            for _ in 0..<32 {
-                if condition() { return true }
+            if condition() { return true }
+            for _ in 0..<(spins ? 512 : 0) {
                 nibble_cpu_pause()
+                if condition() { return true }
             }
+            sched_yield()
         } while SuspendingClock.now < deadline
-        return false
+        return condition()
     }
 }

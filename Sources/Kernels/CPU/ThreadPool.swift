@@ -15,6 +15,7 @@ final class ThreadPool: Sendable {
     /// The number of threads that run tasks, with the calling one.
     let threadCount: Int
     private let queue: TaskQueue
+    private let shares: TaskShares
     private let workers: [pthread_t]
 
     /// The largest number of threads that can be asked for.
@@ -43,6 +44,7 @@ final class ThreadPool: Sendable {
             workers.append(worker)
         }
         self.threadCount = threadCount
+        shares = TaskShares(laneLimit: threadCount)
         self.queue = queue
         self.workers = workers
     }
@@ -50,6 +52,7 @@ final class ThreadPool: Sendable {
     deinit {
         queue.stop()
         for worker in workers { pthread_join(worker, nil) }
+        shares.deallocate()
     }
 
     /// Runs `body(0)` to `body(taskCount - 1)` in any order on all threads; returns when all are done.
@@ -80,17 +83,21 @@ final class ThreadPool: Sendable {
 
     /// Runs tasks like ``run(_:_:)`` on at most `threadCount` lanes, on one if they are too little work to share.
     ///
-    /// A lane runs one task at a time, so its number can select scratch memory.
+    /// A lane runs one task at a time, so its number can select scratch memory. It begins with neighbouring tasks, so
+    /// what they read should follow each other too.
     func runInLanes(_ taskCount: Int, operationCount: Int, _ body: (_ task: Int, _ lane: Int) -> Void) {
-        let laneCount = operationCount >= Self.leastSharedOperationCount ? threadCount : 1
-        let next = Atomic<Int>(0)
-        run(min(taskCount, laneCount)) { lane in
-            while true {
-                let task = next.add(1, ordering: .relaxed).oldValue
-                guard task < taskCount else { return }
-                body(task, lane)
+        let laneCount = operationCount >= Self.leastSharedOperationCount ? min(threadCount, taskCount) : 1
+        guard laneCount > 1, queue.acquire() else {
+            for task in 0..<taskCount { body(task, 0) }
+            return
+        }
+        shares.divide(taskCount, among: laneCount)
+        withoutActuallyEscaping(body) { body in
+            queue.run(laneCount) { [shares] lane in
+                shares.runTasks(of: lane, taskCount: taskCount, laneCount: laneCount) { body($0, lane) }
             }
         }
+        queue.release()
     }
 
     private static func startWorker(of queue: TaskQueue) -> pthread_t? {
