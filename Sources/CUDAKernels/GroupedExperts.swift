@@ -96,7 +96,9 @@ struct GroupedExperts: Sendable {
         _ gemm: MoEGemm, _ job: ExpertJob, _ routing: RoutingArgument, rowCount: Int, blockCount: Int,
         residual: UInt64, output: UInt64, _ memory: Memory, on stream: Stream
     ) throws(CUDAError) {
-        guard let product = products[gemm] else { return }
+        guard let product = products[gemm] else {
+            throw CUDAError(.unsupported, "MoE layer: \(gemm) was not loaded")
+        }
         let slotCount = UInt32(MoEPack.slotCount(rowCount: rowCount, blockCount: blockCount))
         let packing = MoEPack.Arguments(
             routing: routing, inputs: job.input.address, packed: memory.inputs.address,

@@ -82,7 +82,10 @@ public final class MoELayer: Sendable {
             groupedRowCount: configuration.groupedRowCount(tokenCount: tokenCount), routingIsEarly: false,
             residual: residual, output: output)
         try check(job, workspace)
-        guard tokenCount > 0, let router = routers[job.groupedRowCount] else { return }
+        guard tokenCount > 0 else { return }
+        guard let router = routers[job.groupedRowCount] else {
+            throw CUDAError(.unsupported, "MoE layer: no router for blocks of \(job.groupedRowCount) rows was loaded")
+        }
         try router.launch(
             on: stream, logits: logits, biases: routerBiases, tokenCount: tokenCount,
             factor: configuration.weightFactor, into: workspace.rows)
@@ -110,12 +113,13 @@ public final class MoELayer: Sendable {
     }
 
     private func enqueue(_ job: ExpertJob, _ workspace: MoEWorkspace, on stream: Stream) throws(CUDAError) {
-        if resolution.backend(tokenCount: job.tokenCount) == .latency {
-            guard let streamed, let memory = workspace.streamed else { return }
+        let backend = resolution.backend(tokenCount: job.tokenCount)
+        if backend == .latency, let streamed, let memory = workspace.streamed {
             try streamed.enqueue(job, memory, workspace.streaming, on: stream)
-        } else {
-            guard let grouped, let memory = workspace.grouped else { return }
+        } else if backend == .throughput, let grouped, let memory = workspace.grouped {
             try grouped.enqueue(job, memory, on: stream)
+        } else {
+            throw CUDAError(.unsupported, "MoE layer: the \(backend.rawValue) backend was not loaded")
         }
     }
 

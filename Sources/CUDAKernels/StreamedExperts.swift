@@ -25,7 +25,9 @@ struct StreamedExperts: Sendable {
     func enqueue(
         _ job: ExpertJob, _ memory: Memory, _ streaming: StreamWorkspace, on stream: Stream
     ) throws(CUDAError) {
-        guard let entry = entries.first(where: { $0.stream.tokenCount >= job.tokenCount }) else { return }
+        guard let entry = entries.first(where: { $0.stream.tokenCount >= job.tokenCount }) else {
+            throw CUDAError(.unsupported, "MoE layer: no streaming kernel for \(job.tokenCount) tokens was loaded")
+        }
         var arguments = arguments(job, memory, streaming)
         arguments.residual = job.residual?.address ?? 0
         if let sharedLists {
