@@ -46,8 +46,8 @@ struct RowAttention {
                 headSize * KeyValueLayer.panelSize, scores + first, scoreCount)
         }
         for index in 0..<groupSize {
-            let row = UnsafeMutableBufferPointer(start: scores + index * scoreCount, count: scoreCount)
-            softmax(row, visible: visible, keyCount: keyCount, sink: sinks?[head * groupSize + index])
+            let weights = UnsafeMutableBufferPointer(start: scores + index * scoreCount, count: scoreCount)
+            softmax(weights, visible: visible, keyCount: keyCount, sink: sinks?[head * groupSize + index])
         }
         forEachBlock(of: visible, head: head, blocks: blocks) { keys, first in
             let count = min(blockSize, visible.upperBound - first)
