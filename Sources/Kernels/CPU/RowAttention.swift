@@ -94,12 +94,11 @@ struct RowAttention {
 }
 
 extension CPUBackend {
-    /// Attention in the order of sums of the references.
+    /// Attention in the order of sums of the references; the sizes of the buffers have been checked.
     func attendInReferenceOrder(
-        _ projected: CPUActivations, attention: Attention<CPUVector>, layer: Int,
+        _ projected: CPUActivations, attention: Attention<CPUVector>, shape: AttentionShape, layer: Int,
         sequences: [SequenceRows<CPUKeyValueCache>], into output: CPUActivations
     ) throws(KernelError) {
-        let shape = try AttentionShape(attention)
         let kernel = RowAttention(
             projected: projected, output: output, shape: shape, scale: attention.scale, sinks: attention.sinks?.base,
             backend: self)

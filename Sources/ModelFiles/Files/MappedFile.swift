@@ -109,6 +109,9 @@ public final class MappedFile: @unchecked Sendable {
     }
 
     /// Whether a byte has been read from disk, or is about to be; false where the system does not tell.
+    ///
+    /// Linux says so of every byte of a file that this process neither owns nor may write: those are left to its own
+    /// read-ahead.
     private func isInMemory(_ address: UnsafeMutableRawPointer) -> Bool {
         #if os(Linux)
             let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
