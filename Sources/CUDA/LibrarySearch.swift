@@ -95,7 +95,7 @@ public struct LibrarySearch: Sendable {
         if let refusal {
             throw CUDAError(.libraryUnsuitable, "cannot open \(refusal.path): \(refusal.reason). \(remedy)")
         }
-        throw CUDAError(.libraryMissing, "\(what) not found, looked for \(listed(candidates)). \(remedy)")
+        throw CUDAError(.libraryMissing, "\(what) was not found, looked for \(listed(candidates)). \(remedy)")
     }
 
     private static func listed(_ candidates: [String]) -> String {
