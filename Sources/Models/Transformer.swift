@@ -75,7 +75,7 @@ public final class Transformer<B: Backend> {
         case .mixture(let router, let routing, let experts, let shared):
             try backend.apply(
                 router, to: buffers.normalized, rowCount: rowCount, accumulating: false, into: buffers.routerLogits)
-            // Experts are added to each other first, as in transformers, which rounds otherwise.
+            // Experts are added to each other first: another order than transformers' would round differently.
             try backend.clear(buffers.mixed, rowCount: rowCount)
             if let shared {
                 try backend.feedForward(

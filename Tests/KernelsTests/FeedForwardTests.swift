@@ -22,10 +22,11 @@ struct FeedForwardTests {
 
         init(
             _ format: MatrixCase.Format, hiddenSize: Int, intermediateSize: Int, hasBiases: Bool,
+            gateFormat: MatrixCase.Format? = nil,
             encodeScales: (gate: Float?, up: Float?, down: Float?) = (nil, nil, nil), random: inout SeededRandom
         ) {
             gate = MatrixCase(
-                format, rowCount: intermediateSize, columnCount: hiddenSize, layout: .interleaved,
+                gateFormat ?? format, rowCount: intermediateSize, columnCount: hiddenSize, layout: .interleaved,
                 inputEncodeScale: encodeScales.gate, random: &random)
             up = MatrixCase(
                 format, rowCount: intermediateSize, columnCount: hiddenSize, layout: .interleaved,
@@ -189,11 +190,16 @@ struct FeedForwardTests {
     func quantizedInputs(rowCount: Int) throws {
         var random = SeededRandom(seed: 23)
         let scales: [(Float?, Float?, Float?)] = [(nil, nil, nil), (2500, 2500, 10000), (2500, 2000, nil)]
-        let experts = scales.map {
+        var experts = scales.map {
             Expert(
                 .nvfp4, hiddenSize: 64, intermediateSize: 48, hasBiases: false, encodeScales: $0, random: &random)
         }
+        experts += [.mxfp4, .bfloat16].map {
+            Expert(
+                .nvfp4, hiddenSize: 64, intermediateSize: 48, hasBiases: false, gateFormat: $0, random: &random)
+        }
         func quantize(_ row: [Float], _ matrix: MatrixCase) -> [Float] {
+            guard case .nvfp4 = matrix.matrix.encoding else { return row }
             var values = row
             let encodeScale =
                 matrix.matrix.inputEncodeScale
@@ -209,7 +215,7 @@ struct FeedForwardTests {
         let layer = try backend.makeFeedForward(experts.map(\.weights), activation: .swiglu)
         let rows = (0..<rowCount).map { _ in random.floats(64) }
         for placement in [Routing.WeightPlacement.input, .output] {
-            for first in 0..<2 {
+            for first in 0..<experts.count - 1 {
                 let test = RoutedCase(
                     experts: experts, rows: rows,
                     choices: rows.map { _ in [(expert: first, weight: Float(0.75)), (expert: first + 1, weight: 0.5)] })

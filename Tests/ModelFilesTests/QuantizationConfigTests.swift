@@ -135,6 +135,18 @@ import Testing
         #expect(config.quantizesActivations == quantizesActivations)
     }
 
+    @Test(
+        "has the block size that all layers of a mixed model share",
+        arguments: zip(
+            [["NVFP4", "W4A16_NVFP4"], ["mxfp4", "mxfp4"], ["NVFP4", "mxfp4"], []], [16, 32, nil, 16] as [Int?]))
+    func mixedBlockSize(algorithms: [String], expected: Int?) throws {
+        let layers = algorithms.enumerated().map { #""layer\#($0)":{"quant_algo":"\#($1)"}"# }.joined(separator: ",")
+        let config = try read(
+            config: #"{"quant_method":"modelopt","quant_algo":"MIXED_PRECISION","quantized_layers":{\#(layers)}}"#)
+        #expect(config.algorithm == .mixed)
+        #expect(config.groupSize == expected)
+    }
+
     @Test("finds it in text_config and under its older name")
     func otherPlaces() throws {
         let folder = try TemporaryFolder()

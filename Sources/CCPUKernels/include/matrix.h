@@ -51,7 +51,7 @@ void nibble_read_row(nibble_format format, const uint8_t *block, size_t columns,
 
 /// What lies between the two products of a gated feed-forward layer.
 typedef struct {
-    /// The global scales of the gate and up projections.
+    /// What multiplies the sums: the global scales of the gate and up projections, or 1 where the sums contain them.
     float gate_scale, up_scale;
     /// Biases of the matrices' rows, padded to whole blocks.
     const float *_Nullable gate_bias;

@@ -2,7 +2,7 @@ extension CPUBackend {
     /// Attention of the prepared queries over each sequence's cache, `[T, Q * D]`.
     ///
     /// Few rows over many keys are cut by their keys, many rows into tiles; only keys that the mask lets through are
-    /// visited.
+    /// visited. W4A4 goes row by row, in the order of its references.
     ///
     /// - Throws: ``KernelError`` if sizes disagree or the caches lack the rows' positions.
     public func attend(
@@ -14,7 +14,7 @@ extension CPUBackend {
         try require(output, columnCount: shape.queryHeadCount * shape.headSize)
         guard activationPrecision == .full else {
             try attendInReferenceOrder(
-                projected, attention: attention, layer: layer, sequences: sequences, into: output)
+                projected, attention: attention, shape: shape, layer: layer, sequences: sequences, into: output)
             return
         }
         attentionPlan.reset()

@@ -19,7 +19,7 @@ extension ExpertPass {
             enter(group, from: input, weighted: weighted, precision: precision, area: area)
             let rows = MatrixRows(
                 area, rows: group.assignments, columnCount: input.columnCount, quantized: matrix.shape.isQuantized,
-                order: order(of: group, matrix), kernels: backend.kernels)
+                order: gateAndUpOrder(of: group), kernels: backend.kernels)
             inputs.append(rows)
             guard rows.form == .digits, !weighted, precision == .full else { continue }
             for index in group.assignments {
@@ -32,12 +32,18 @@ extension ExpertPass {
         return inputs
     }
 
-    /// The order of sums of one expert's rows.
-    ///
+    /// The order of sums of the gate and up projections of one expert's rows; one for both, as they are stored together.
+    func gateAndUpOrder(of group: ExpertStep.Group) -> SumOrder {
+        let expert = layer.experts[group.expert]
+        return order(of: group, [expert.gate, expert.up])
+    }
+
+    /// The order of sums of the down projection of one expert's rows.
+    func downOrder(of group: ExpertStep.Group) -> SumOrder { order(of: group, [layer.experts[group.expert].down]) }
+
     /// Where experts take weighted rows (Llama 4), the references multiply all rows by each expert, with weights of zero.
-    func order(of group: ExpertStep.Group, _ matrix: PackedMatrix) -> SumOrder {
-        backend.sumOrder(
-            rowCount: weightsInput ? step.rows.count : group.assignments.count, of: [matrix])
+    private func order(of group: ExpertStep.Group, _ matrices: [PackedMatrix]) -> SumOrder {
+        backend.sumOrder(rowCount: weightsInput ? step.rows.count : group.assignments.count, of: matrices)
     }
 
     /// Points an area's rows to those of one expert's assignments, or to what weights and precision make of them.

@@ -50,10 +50,9 @@ struct ExpertPass {
             hidden.rows[index] = UnsafePointer(hiddenRows[index])
         }
         hiddenInputs = step.groups.map { group in
-            let down = layer.blocks[group.expert].down
-            return MatrixRows(
+            MatrixRows(
                 hidden, rows: group.assignments, columnCount: layer.intermediateSize,
-                quantized: down.shape.isQuantized, order: order(of: group, layer.experts[group.expert].down),
+                quantized: layer.blocks[group.expert].down.shape.isQuantized, order: downOrder(of: group),
                 kernels: backend.kernels)
         }
         gateInputs = makeInputs(from: input, weighted: weightsInput, area: gate) { $0.gate }

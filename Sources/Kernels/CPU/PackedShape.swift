@@ -55,7 +55,4 @@ struct PackedShape: Sendable, Equatable {
     func rows(ofBlocks blocks: Range<Int>) -> Range<Int> {
         blocks.lowerBound * Self.blockRows..<min(blocks.upperBound * Self.blockRows, rowCount)
     }
-
-    /// The rows of a block that exist.
-    func rowCount(ofBlock block: Int) -> Int { min(Self.blockRows, rowCount - block * Self.blockRows) }
 }

@@ -46,8 +46,8 @@ struct RowAttention {
                 headSize * KeyValueLayer.panelSize, scores + first, scoreCount)
         }
         for index in 0..<groupSize {
-            let row = UnsafeMutableBufferPointer(start: scores + index * scoreCount, count: scoreCount)
-            softmax(row, visible: visible, keyCount: keyCount, sink: sinks?[head * groupSize + index])
+            let weights = UnsafeMutableBufferPointer(start: scores + index * scoreCount, count: scoreCount)
+            softmax(weights, visible: visible, keyCount: keyCount, sink: sinks?[head * groupSize + index])
         }
         forEachBlock(of: visible, head: head, blocks: blocks) { keys, first in
             let count = min(blockSize, visible.upperBound - first)
@@ -94,12 +94,11 @@ struct RowAttention {
 }
 
 extension CPUBackend {
-    /// Attention in the order of sums of the references.
+    /// Attention in the order of sums of the references; the sizes of the buffers have been checked.
     func attendInReferenceOrder(
-        _ projected: CPUActivations, attention: Attention<CPUVector>, layer: Int,
+        _ projected: CPUActivations, attention: Attention<CPUVector>, shape: AttentionShape, layer: Int,
         sequences: [SequenceRows<CPUKeyValueCache>], into output: CPUActivations
     ) throws(KernelError) {
-        let shape = try AttentionShape(attention)
         let kernel = RowAttention(
             projected: projected, output: output, shape: shape, scale: attention.scale, sinks: attention.sinks?.base,
             backend: self)

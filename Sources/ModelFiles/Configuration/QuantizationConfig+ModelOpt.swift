@@ -18,8 +18,7 @@ extension QuantizationConfig {
             quantizesActivations = algorithm == .nvfp4
             try Self.checkGroupSize(of: quantization)
         case .mixed:
-            quantizesActivations = try Self.checkLayers(of: quantization)
-            groupSize = 16
+            (quantizesActivations, groupSize) = try Self.checkLayers(of: quantization)
         case .mxfp4: groupSize = 32
         case nil: break
         }
@@ -54,10 +53,13 @@ extension QuantizationConfig {
         throw config.unsupported(key, "\(size)", supported: "16 for NVFP4")
     }
 
-    /// Checks the layers of a mixed model, and says whether any has quantized activations.
-    private static func checkLayers(of config: ConfigObject) throws(ModelFileError) -> Bool {
+    /// Checks the layers of a mixed model, and says whether any has quantized activations, and the size of all blocks.
+    private static func checkLayers(
+        of config: ConfigObject
+    ) throws(ModelFileError) -> (quantizesActivations: Bool, groupSize: Int?) {
         var quantizesActivations = false
-        guard let layers = try config.optionalObject("quantized_layers") else { return false }
+        var groupSizes: Set<Int> = []
+        guard let layers = try config.optionalObject("quantized_layers") else { return (false, 16) }
         for name in layers.keys {
             let layer = try layers.object(name)
             let algorithm = try algorithm(layer.string("quant_algo"), "quant_algo", of: layer)
@@ -66,8 +68,9 @@ extension QuantizationConfig {
             }
             if algorithm != .mxfp4 { try checkGroupSize("group_size", of: layer) }
             if algorithm == .nvfp4 { quantizesActivations = true }
+            groupSizes.insert(algorithm == .mxfp4 ? 32 : 16)
         }
-        return quantizesActivations
+        return (quantizesActivations, groupSizes.count > 1 ? nil : groupSizes.first ?? 16)
     }
 
     private static func kvCacheAlgorithm(of config: ConfigObject) throws(ModelFileError) -> KVCacheAlgorithm? {

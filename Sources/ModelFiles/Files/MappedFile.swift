@@ -21,6 +21,9 @@ public final class MappedFile: @unchecked Sendable {
 
     private let descriptor: Int32
     private let identity: Identity
+    /// Whether the system says which pages are in memory: Linux does to the owner of a file and to who may write it, and
+    /// tells others that all are.
+    private let tellsResidency: Bool
 
     /// Maps the file at `path`, which may be empty.
     ///
@@ -51,6 +54,7 @@ public final class MappedFile: @unchecked Sendable {
         self.path = path
         self.descriptor = descriptor
         self.identity = identity
+        tellsResidency = status.st_uid == geteuid() || access(path, W_OK) == 0
         isComplete = true
     }
 
@@ -111,6 +115,7 @@ public final class MappedFile: @unchecked Sendable {
     /// Whether a byte has been read from disk, or is about to be; false where the system does not tell.
     private func isInMemory(_ address: UnsafeMutableRawPointer) -> Bool {
         #if os(Linux)
+            guard tellsResidency else { return false }
             let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
             let page = UnsafeMutableRawPointer(bitPattern: UInt(bitPattern: address) & ~UInt(pageSize - 1))
             var state: UInt8 = 0

@@ -23,11 +23,7 @@ struct BackendOptions: ParsableArguments {
     /// The backend that the options and the environment ask for.
     func backend(activations: ActivationPrecision = .full) throws -> CPUBackend {
         if device == .cuda { throw ValidationError("--device cuda: models run on the CPU so far.") }
-        return try cpuBackend(activations: activations)
-    }
-
-    private func cpuBackend(activations: ActivationPrecision) throws -> CPUBackend {
-        try CPUBackend(
+        return try CPUBackend(
             threadCount: threads ?? ProcessSettings.threadCount().value, activationPrecision: activations,
             instructionSet: ProcessSettings.instructionSet().value)
     }
