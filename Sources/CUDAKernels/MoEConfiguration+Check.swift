@@ -26,7 +26,7 @@ extension MoEConfiguration {
         try Self.check(intermediateSize, "intermediate size", 1...65536)
         try Self.check(expertCount, "number of experts", 1...512)
         try Self.check(topK, "top-k", 1...min(16, expertCount))
-        try Self.check(maximumTokenCount, "maximum number of tokens", 1...65536)
+        try Self.check(maximumTokenCount, "maximum number of tokens", 1...Route.largestTokenCount)
         // Kernels count slabs of weights, for each block of token rows, in 32 bits.
         let slabs = [shape.up, shape.down].compactMap { $0 }.map { $0.blockCount * $0.slabCount }.max() ?? 0
         guard maximumRowCount < (1 << 31) / slabs else {

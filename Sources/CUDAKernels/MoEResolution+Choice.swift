@@ -63,7 +63,7 @@ extension MoEResolution {
         } else if streamed == possible {
             reason = MoEStream.refusal(tokenCount: rest.lowerBound, on: device)
         } else {
-            reason = "slower from \(Self.streamedRowCount) rows an expert on"
+            reason = "slower for more than \(Self.streamedRowCount) rows an expert"
         }
         refusals.append(Refusal(tokenCounts: rest, backend: .latency, reason: reason))
         if let groupedRefusal {

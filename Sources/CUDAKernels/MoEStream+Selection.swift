@@ -1,7 +1,7 @@
 internal import CUDA
 
 extension MoEStream: CustomStringConvertible {
-    /// The parameters that a person looks for: `stream, 8 rows, 5 x 8 slabs`.
+    /// The parameters that a person looks for: `stream, blocks of 8 rows, 5 stages of 8 slabs`.
     var description: String {
         "stream, blocks of \(rowCount) rows, \(pipeline.stages) stages of \(pipeline.chunk) slabs"
     }

@@ -45,7 +45,7 @@ struct RepackWeights {
         try cache.module(try program(from: sources, for: context.device.architecture), in: context).kernel("repack")
     }
 
-    /// Queues the repacking of one matrix or pair; sets `refused` to 1 if an MXFP4 scale is above 2⁸.
+    /// Queues the repacking of one matrix or pair; sets `refused` to 1 if an MXFP4 scale is above 2⁸ or NaN.
     static func launch(
         _ kernel: Kernel, on stream: Stream, _ source: Source, layout: SlabLayout, into slabs: DeviceBuffer<UInt8>,
         refused: DeviceBuffer<UInt32>

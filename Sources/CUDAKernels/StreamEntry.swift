@@ -25,15 +25,14 @@ struct StreamEntry: Sendable {
 
     /// Compiles kernels, several at a time, and loads them.
     static func load(_ streams: [MoEStream], _ loader: KernelLoader) throws(CUDAError) -> [StreamEntry] {
+        let device = loader.context.device
         var programs: [KernelProgram] = []
         for stream in streams {
-            programs.append(try stream.program(from: loader.sources, for: loader.context.device.architecture))
+            programs.append(try stream.program(from: loader.sources, for: device.architecture))
         }
         try loader.cache.compile(programs)
         var entries: [StreamEntry] = []
-        for stream in streams {
-            let device = loader.context.device
-            let program = try stream.program(from: loader.sources, for: device.architecture)
+        for (stream, program) in zip(streams, programs) {
             let kernel = try loader.cache.module(program, in: loader.context)
                 .kernel(MoEStream.function, dynamicSharedByteCount: loneByteCount(stream, device))
             entries.append(StreamEntry(stream: stream, kernel: kernel, device: device))

@@ -35,7 +35,8 @@ extension SelfTest {
             let error = try tested.countOfChanges(tokenCount: 3, replayCount: layer.replayCount)
             try onResult(
                 Result(
-                    operation: "moe", name: "\(layer.name), \(layer.replayCount) replays of a graph", error: error,
+                    operation: "moe", name: "\(layer.name), \(layer.replayCount) replays of a graph, one in 50 read",
+                    error: error,
                     bound: 0))
         }
     }

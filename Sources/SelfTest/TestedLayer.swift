@@ -118,13 +118,13 @@ final class TestedLayer {
         return Double(count)
     }
 
-    /// How many replays of a graph give other bits than the first one.
+    /// How many of the replays of a graph that are read, one in 50, give other bits than the first one.
     func countOfChanges(tokenCount: Int, replayCount: Int) throws -> Double {
         try copy(makeInputs(tokenCount: tokenCount, .random))
         let graph = try test.stream.capture { try enqueue(tokenCount) }
         var first: [UInt16] = []
         var count = 0
-        // Reading each result would take most of the time; those in between would show in later ones.
+        // Reading each result would take most of the time.
         for replay in 0..<replayCount {
             try graph.launch(on: test.stream)
             guard replay == 0 || replay % 50 == 49 else { continue }

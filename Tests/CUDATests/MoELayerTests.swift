@@ -216,7 +216,7 @@ extension FakeDriverTests {
             #expect(text.contains("5 to 8 tokens: latency, stream"))
             #expect(text.contains("9 to 100 tokens: throughput, grouped product, blocks of 64 rows"))
             #expect(text.contains("1 to 8 tokens: not throughput, slower for up to 2 rows an expert"))
-            #expect(text.contains("9 to 100 tokens: not latency, slower from 2 rows an expert on"))
+            #expect(text.contains("9 to 100 tokens: not latency, slower for more than 2 rows an expert"))
         }
 
         @Test("a layer that no kernel computes is refused with the reasons")

@@ -20,6 +20,8 @@ import Testing
             (custom + ["--hidden-size", "72"], "--hidden-size"), (custom + ["--top-k", "5"], "--top-k"),
             (custom + ["--format", "mxfp4", "--intermediate-size", "48"], "--intermediate-size"),
             (custom + ["--experts", "100000"], "--experts"), (custom + ["--format", "fp8"], "--format"),
+            (["copy"], "--device cuda"), (["--moe-backend", "latency"], "--device cuda"),
+            (["--device", "cuda", "--threads", "2"], "--threads"),
         ])
     func wrongFlags(arguments: [String], name: String) throws {
         let result = try CommandRunner.run(["bench", "kernels"] + arguments)

@@ -8,7 +8,7 @@ import Testing
 
 /// The compiler and the disassembler that `Scripts/check-kernels` installs and names in variables.
 enum Tools {
-    static let compilerPath = getenv("NIBBLE_NVRTC_LIB").map { String(cString: $0) }
+    static let compilerPath = getenv("NIBBLE_NVRTC").map { String(cString: $0) }
     static let disassemblerPath = getenv("NIBBLE_NVDISASM").map { String(cString: $0) }
 
     /// The machine instructions in compiled code, without their suffixes.

@@ -47,6 +47,12 @@ struct BenchKernels: AsyncParsableCommand {
         }
         if Set(tokens.ids).count != tokens.ids.count { throw ValidationError("--tokens: a number is given twice.") }
         if Set(operations).count != operations.count { throw ValidationError("An operation is given twice.") }
+        if backendOptions.device != .cuda {
+            if operations.contains(.copy) { throw ValidationError("copy needs --device cuda.") }
+            if moeBackend != nil { throw ValidationError("--moe-backend needs --device cuda.") }
+        } else if backendOptions.threads != nil {
+            throw ValidationError("--threads is for CPUs, not for --device cuda.")
+        }
         if let json, json == plot { throw ValidationError("--json and --plot name the same file.") }
     }
 

@@ -82,7 +82,7 @@ struct Repack {
     }
 };
 
-/// Grid: (slabs along the columns, blocks of 64 rows, experts). Sets *refused if an MXFP4 scale is above 2^8.
+/// Grid: (slabs along the columns, blocks of 64 rows, experts). Sets *refused if an MXFP4 scale is above 2^8 or NaN.
 template <int kFormat, bool kPaired>
 DEVICE void repack_weights(const RepackSource& source, char* out, u32* refused) {
     const u64 index = ((u64)blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;

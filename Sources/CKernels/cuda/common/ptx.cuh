@@ -223,5 +223,4 @@ DEVICE u32 pack_bf16x2(float low, float high) {
     return pair;
 }
 
-DEVICE u16 bf16_bits(float value) { return (u16)pack_bf16x2(value, 0.0f); }
 DEVICE float bf16_value(u16 bits) { return __uint_as_float((u32)bits << 16); }

@@ -47,9 +47,9 @@ DEVICE u32 tile_scale_from_e4m3(u32 code) {
     return (16 - shift) << 3 | ((mantissa << shift) & 7);
 }
 
-/// E8M0 to the exponent bits of a BF16 that is 2^119 times as large. Scales above 2^8 do not fit (`fits_tile`).
-DEVICE u32 tile_scale_from_e8m0(u32 code) { return code == 255 ? 255 : code > 135 ? 254 : code + 119; }
-DEVICE bool fits_tile(u32 e8m0) { return e8m0 <= 135 || e8m0 == 255; }
+/// E8M0 to the exponent bits of a BF16 that is 2^119 times as large. Scales above 2^8 and NaN do not fit (`fits_tile`).
+DEVICE u32 tile_scale_from_e8m0(u32 code) { return code > 135 ? 254 : code + 119; }
+DEVICE bool fits_tile(u32 e8m0) { return e8m0 <= 135; }
 
 /// The eight nibbles of a word, fragment register by fragment register, columns even and odd: `nibble[register][odd]`.
 DEVICE u32 spread_fp4(const u32 (&nibble)[4][2]) {

@@ -1,4 +1,4 @@
-// The experts of an MoE layer for many tokens an expert (from about 40), and any linear layer for many tokens.
+// The experts of an MoE layer for many tokens an expert, and any linear layer for many tokens.
 //
 //   hidden[r, :] = activation(gate · x[token(r)], up · x[token(r)])      x [T, H] BF16, gate and up [E, I, H]
 //   y[r, :]      = weight(r) · (down · hidden[r, :])                     down [E, H, I]
@@ -49,7 +49,7 @@ struct MoeGemmArguments {
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; kUpBlocks 0 leaves the first product out. kUpSlabs, kDownSlabs:
 /// slabs of 64 columns. kOneRow: every token has exactly one row. kRows: token rows of a block at most.
 template <int kFormat, int kUpBlocks, int kUpSlabs, int kDownBlocks, int kDownSlabs, int kOutputs, int kActivation,
-          bool kOneRow, int kRows, int kStages_ = 0>
+          bool kOneRow, int kRows>
 struct MoeGemm {
     static_assert(kRows == 32 || kRows == 64 || kRows == 128, "a number of token columns that products exist for");
     static constexpr int kBlocks = 4;   ///< blocks of weight rows of an item
@@ -80,7 +80,7 @@ struct MoeGemm {
 
     /// As many stages as there is room for: weights come from memory, which takes long and needs many bytes on their way.
     static constexpr int kOtherBytes = 2 * kStagingBytes + kScratchBytes + kItems * (int)sizeof(Item) + 512;
-    static constexpr int kStages = kStages_ > 0 ? kStages_ : (232448 - kOtherBytes) / kStageBytes;
+    static constexpr int kStages = (232448 - kOtherBytes) / kStageBytes;
     static constexpr int kSharedBytes = kOtherBytes + kStages * kStageBytes;
 
     struct Barriers {
@@ -89,7 +89,6 @@ struct MoeGemm {
         u64 nearEnd;  ///< the last copies of an item are about to be issued
         u64 stagingFull, stagingEmpty;
     };
-
 
     static_assert(sizeof(Barriers) <= 512 && kSharedBytes <= 232448, "shared memory");
 

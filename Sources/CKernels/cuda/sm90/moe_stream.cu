@@ -1,4 +1,4 @@
-// The experts of an MoE layer for few tokens an expert (1 to about 40), and any linear layer for few tokens.
+// The experts of an MoE layer for few tokens an expert, and any linear layer for few tokens.
 //
 //   hidden[r, :] = activation(gate · x[token(r)], up · x[token(r)])      x [T, H] BF16, gate and up [E, I, H]
 //   y[t, :]      = residual[t, :] + Σ weight(r) · (down · hidden[r, :])  down [E, H, I]; over the rows r of token t
@@ -11,7 +11,7 @@
 //             (fixed order, so results repeat bit for bit).
 // Bytes       0.5625 (NVFP4) or 0.53125 (MXFP4) a weight of the experts hit, once; bound by bandwidth.
 // One launch  does both products: while the last CTAs finish the first, the ring of every CTA fills with weights of the
-//             second. All CTAs must therefore be resident at once: the grid is SMs x CTAs an SM.
+//             second. All CTAs must therefore be resident at once: the grid is one CTA an SM.
 // Source      weight layout and arithmetic: common/tiles.cuh; division of work: common/stream.cuh.
 #include "common/activation.cuh"
 #include "common/stream.cuh"
