@@ -1,6 +1,6 @@
 /// The products of an expert, or of a linear layer: what a kernel is compiled for.
 struct ExpertShape: Sendable, Hashable {
-    /// Gate and up, `[I, H]` each, in turns of 8 rows; nil for a linear layer.
+    /// Gate and up, `[I, H]` each, in turns of 8 rows, or up alone; nil for a linear layer.
     let up: SlabLayout?
     /// Down `[H, I]`, or the linear layer's matrix.
     let down: SlabLayout
@@ -11,7 +11,7 @@ struct ExpertShape: Sendable, Hashable {
 
     /// The products of an expert.
     init(_ format: WeightFormat, hiddenSize: Int, intermediateSize: Int, activation: ExpertActivation) {
-        up = SlabLayout(format, rowCount: intermediateSize, columnCount: hiddenSize, isPaired: true)
+        up = SlabLayout(format, rowCount: intermediateSize, columnCount: hiddenSize, isPaired: activation.isGated)
         down = SlabLayout(format, rowCount: hiddenSize, columnCount: intermediateSize)
         outputCount = hiddenSize
         self.activation = activation

@@ -43,8 +43,8 @@ extension MoEConfiguration {
     /// Refuses an expert whose shapes, format or biases are others.
     func check(_ expert: ExpertWeights) throws(CUDAError) {
         for (matrix, rows, columns) in [
-            (expert.gate, intermediateSize, hiddenSize), (expert.up, intermediateSize, hiddenSize),
-            (expert.down, hiddenSize, intermediateSize),
+            (activation.isGated ? expert.gate : expert.up, intermediateSize, hiddenSize),
+            (expert.up, intermediateSize, hiddenSize), (expert.down, hiddenSize, intermediateSize),
         ] {
             guard matrix.rowCount == rows, matrix.columnCount == columns, matrix.format == format else {
                 let found = matrix.format.map(\.rawValue) ?? "another format"
@@ -55,7 +55,7 @@ extension MoEConfiguration {
             }
         }
         // One description of strides serves gate and up.
-        guard expert.gate.hasStrides(of: expert.up) else {
+        guard !activation.isGated || expert.gate.hasStrides(of: expert.up) else {
             throw CUDAError(.unsupported, "\(expert.up.name): strides that differ from those of \(expert.gate.name)")
         }
         guard (expert.biases != nil) == hasBiases else {

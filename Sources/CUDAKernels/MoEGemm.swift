@@ -44,9 +44,10 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
         (rowCount * MoEPack.rowByteCount + 4 * shape.down.format.slabByteCount).rounded(upTo: 1024)
     }
 
-    /// What is not stages: two areas of packed rows, sums of eight warps, four items, barriers.
+    /// What is not stages: two areas of packed rows (four without a gate), sums of eight warps, four items, barriers.
     private var otherByteCount: Int {
-        2 * rowCount * MoEPack.rowByteCount + 8 * 16 * 20 * 4 + 4 * 4 * (8 + 2 + 2 * rowCount) + 512
+        (shape.activation.isGated ? 2 : 4) * rowCount * MoEPack.rowByteCount + 8 * 16 * 20 * 4 + 4 * 4
+            * (8 + 2 + 2 * rowCount) + 512
     }
 
     private var stageCount: Int { (Self.sharedLimit - otherByteCount) / stageByteCount }

@@ -7,13 +7,13 @@ public final class MoEWeights: Sendable {
     /// The layer that they belong to.
     public let configuration: MoEConfiguration
 
-    /// Slabs `[E][blocks][slabs]` of gate and up, and of down.
+    /// Slabs `[E][blocks][slabs]` of gate and up (or up alone), and of down.
     let up: DeviceBuffer<UInt8>
     let down: DeviceBuffer<UInt8>
-    /// Global scales of gate and up `[E, 2]`, and of down `[E]`.
+    /// Global scales of gate and up `[E, 2]` (without a gate twice those of up), and of down `[E]`.
     let upScales: DeviceBuffer<Float>
     let downScales: DeviceBuffer<Float>
-    /// BF16 `[E, 2, hidden pitch]` and `[E, output pitch]`; empty without biases.
+    /// BF16 `[E, 2, hidden pitch]` (without a gate those of up, twice) and `[E, output pitch]`; empty without biases.
     let upBiases: DeviceBuffer<UInt16>
     let downBiases: DeviceBuffer<UInt16>
 
@@ -84,20 +84,26 @@ public final class MoEWeights: Sendable {
         for expert in experts {
             try configuration.check(expert)
             stagingByteCount = max(
-                stagingByteCount, try WeightUpload([expert.gate, expert.up]).byteCount,
+                stagingByteCount, try WeightUpload([gate(of: expert), expert.up]).byteCount,
                 try WeightUpload([expert.down]).byteCount)
         }
         let packer = try WeightPacker(
             configuration.format, stagingByteCount: stagingByteCount, loader: loader, on: stream)
-        let shape = configuration.shape
+        let (shape, isGated) = (configuration.shape, configuration.activation.isGated)
         for (index, expert) in experts.enumerated() {
             if let layout = shape.up {
-                try packer.pack(expert.gate, with: expert.up, layout, into: part(index, of: up), on: stream)
+                try packer.pack(
+                    gate(of: expert), with: isGated ? expert.up : nil, layout, into: part(index, of: up), on: stream)
             }
             try packer.pack(expert.down, shape.down, into: part(index, of: down), on: stream)
-            for matrix in [expert.gate, expert.up, expert.down] { matrix.discard() }
+            for matrix in (isGated ? [expert.gate] : []) + [expert.up, expert.down] { matrix.discard() }
         }
         try packer.finish(on: stream)
+    }
+
+    /// The first of the matrices that the activation is of.
+    private func gate(of expert: ExpertWeights) -> WeightMatrix {
+        configuration.activation.isGated ? expert.gate : expert.up
     }
 
     /// The slabs of one expert.
@@ -107,15 +113,15 @@ public final class MoEWeights: Sendable {
     }
 
     private func write(scalesAndBiasesOf experts: [ExpertWeights], on stream: Stream) throws(CUDAError) {
-        try stream.write(experts.flatMap { [$0.gate.globalScale, $0.up.globalScale] }, to: upScales)
+        try stream.write(experts.flatMap { [gate(of: $0).globalScale, $0.up.globalScale] }, to: upScales)
         try stream.write(experts.map(\.down.globalScale), to: downScales)
         guard configuration.hasBiases else { return }
         let shape = configuration.shape
         var ups: [UInt16] = []
         var downs: [UInt16] = []
         for biases in experts.compactMap(\.biases) {
-            for (values, pitch) in [(biases.gate, shape.hiddenPitch), (biases.up, shape.hiddenPitch)] {
-                ups += Self.padded(values, to: pitch)
+            for values in [configuration.activation.isGated ? biases.gate : biases.up, biases.up] {
+                ups += Self.padded(values, to: shape.hiddenPitch)
             }
             downs += Self.padded(biases.down, to: shape.outputPitch)
         }

@@ -44,17 +44,20 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
         }
     }
 
-    // The layers of Scout, gpt-oss-120b and Qwen3-30B-A3B, and a BF16 matrix.
+    // The layers of Scout, gpt-oss-120b, Qwen3-30B-A3B and Nemotron 3 Nano, and a BF16 matrix.
     private static let scout = ExpertShape(.nvfp4, hiddenSize: 5120, intermediateSize: 8192, activation: .swiglu)
     private static let gptOSS = ExpertShape(
         .mxfp4, hiddenSize: 2880, intermediateSize: 2880, activation: .clampedSwiglu(alpha: 1.702, limit: 7))
     private static let qwen3 = ExpertShape(.nvfp4, hiddenSize: 2048, intermediateSize: 768, activation: .geglu)
+    private static let nemotron = ExpertShape(
+        .nvfp4, hiddenSize: 2688, intermediateSize: 1856, activation: .reluSquared)
     private static let head = ExpertShape(.bfloat16, rowCount: 202048, columnCount: 5120)
 
     private static let grouping: [KernelCase] = {
         let hopper = [Architecture(9, 0)]
         let products = [
-            ("scout", scout, true), ("gpt-oss", gptOSS, false), ("qwen3", qwen3, false), ("head", head, true),
+            ("scout", scout, true), ("gpt-oss", gptOSS, false), ("qwen3", qwen3, false), ("nemotron", nemotron, false),
+            ("head", head, true),
         ]
         .flatMap { name, shape, hasOneRow in
             cases(for: hopper, ["HGMMA", "UBLKCP"], name) {
@@ -74,7 +77,8 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
 
     private static let streaming: [KernelCase] = {
         let kernels = [
-            ("scout", scout, [1, 8, 32, 128]), ("gpt-oss", gptOSS, [1, 16]), ("qwen3", qwen3, [2]), ("head", head, [1]),
+            ("scout", scout, [1, 8, 32, 128]), ("gpt-oss", gptOSS, [1, 16]), ("qwen3", qwen3, [2]),
+            ("nemotron", nemotron, [1, 8]), ("head", head, [1]),
         ].flatMap { name, shape, tokenCounts in tokenCounts.map { (name, shape, $0) } }
         return kernels.flatMap { name, shape, tokenCount in
             cases(
@@ -106,8 +110,8 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
     private static let routing: [KernelCase] = {
         let groups = Route.Method.biasedSigmoid(groupCount: 8, chosenGroupCount: 4, renormalized: true)
         let routes = [
-            try? Route(.sigmoid, logits: .bfloat16, expertCount: 16, topK: 1, blockRowCounts: [32, 128]),
-            try? Route(.softmaxOfSelected, expertCount: 128, topK: 8, blockRowCounts: [32, 128]),
+            try? Route(.sigmoid, logits: .bfloat16, expertCount: 16, topK: 1, blockRowCounts: MoELayer.blockRowCounts),
+            try? Route(.softmaxOfSelected, expertCount: 128, topK: 8, blockRowCounts: MoELayer.blockRowCounts),
             try? Route(groups, expertCount: 256, topK: 8, blockRowCounts: [32]),
             try? Route(.softmax, expertCount: 512, topK: 16, blockRowCounts: [32]),
         ]

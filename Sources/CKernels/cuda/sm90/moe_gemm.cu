@@ -30,7 +30,7 @@
 
 struct MoeGemmArguments {
     Routing routing;          ///< a list of blocks of up to kRows rows
-    const char* upWeights;    ///< slabs, gate and up rows in turns of 8; unused if kUpBlocks is 0
+    const char* upWeights;    ///< slabs, gate and up rows in turns of 8 or up rows alone; unused if kUpBlocks is 0
     const char* downWeights;  ///< slabs
     const char* inputs;       ///< packed, kUpSlabs; unused if kUpBlocks is 0
     char* hidden;             ///< packed, kDownSlabs; the input if kUpBlocks is 0
@@ -38,7 +38,7 @@ struct MoeGemmArguments {
     const u16* residual;      ///< BF16 [T, kOutputs], or null; only if kOneRow
     const float2* upScales;   ///< [E], global scales of gate and up; null: 1
     const float* downScales;  ///< [E]; null: 1
-    const u16* upBiases;      ///< BF16 [E, 2, 64 kDownSlabs], gate then up, or null
+    const u16* upBiases;      ///< BF16 [E, 2, 64 kDownSlabs], gate then up (up alone in the first half), or null
     const u16* downBiases;    ///< BF16 [E, kOutputs], or null
     ActivationConstants constants;
     u32* counters;            ///< [32 + 2 · blocks the list may hold], zero at first, and again after every launch
@@ -61,7 +61,9 @@ struct MoeGemm {
 
     static constexpr int kInputBytes = kRows * PACKED_BYTES;
     static constexpr int kStageBytes = (kInputBytes + kBlocks * slab_bytes(kFormat) + 1023) / 1024 * 1024;
-    static constexpr int kStagingBytes = kRows * PACKED_BYTES;  ///< of a warpgroup
+    static constexpr bool kGated = is_gated(kActivation);
+    static constexpr int kStagingBytes = kRows * PACKED_BYTES;  ///< of 64 columns of `hidden`
+    static constexpr int kStagings = kGated ? kBlocks / 2 : kBlocks;
     static constexpr int kItems = 4;
     static constexpr int kAhead = 8;  ///< slabs before an item's end at which the next one is taken
 
@@ -79,7 +81,7 @@ struct MoeGemm {
     static constexpr int kScratchBytes = kMultipliers * kSumRows * kSumPitch * 4;
 
     /// As many stages as there is room for: weights come from memory, which takes long and needs many bytes on their way.
-    static constexpr int kOtherBytes = 2 * kStagingBytes + kScratchBytes + kItems * (int)sizeof(Item) + 512;
+    static constexpr int kOtherBytes = kStagings * kStagingBytes + kScratchBytes + kItems * (int)sizeof(Item) + 512;
     static constexpr int kStages = (232448 - kOtherBytes) / kStageBytes;
     static constexpr int kSharedBytes = kOtherBytes + kStages * kStageBytes;
 
@@ -109,7 +111,7 @@ struct MoeGemm {
     DEVICE MoeGemm(const MoeGemmArguments& arguments, char* memory)
         : arguments(arguments), memory(memory), staging(memory + kStages * kStageBytes), lane(threadIdx.x % 32),
           warp(threadIdx.x / 32) {
-        items = reinterpret_cast<Item*>(staging + 2 * kStagingBytes + kScratchBytes);
+        items = reinterpret_cast<Item*>(staging + kStagings * kStagingBytes + kScratchBytes);
         barriers = reinterpret_cast<Barriers*>(items + kItems);
     }
 
@@ -278,9 +280,12 @@ struct MoeGemm {
             release_item(index);
             if (!up) continue;
             barrier_wait(&barriers->stagingFull, stored % 2);
-            char* hidden = arguments.hidden + ((u64)(weightBlock / 2) * arguments.slots + slot) * PACKED_BYTES;
-            bulk_store(hidden, staging, bytes);
-            if (blocks > 2) bulk_store(hidden + (u64)arguments.slots * PACKED_BYTES, staging + kStagingBytes, bytes);
+            const u32 slab = kGated ? weightBlock / 2 : weightBlock, slabs = kGated ? (blocks + 1) / 2 : blocks;
+            char* hidden = arguments.hidden + ((u64)slab * arguments.slots + slot) * PACKED_BYTES;
+#pragma unroll
+            for (int i = 0; i < kStagings; ++i)
+                if (i < slabs)
+                    bulk_store(hidden + (u64)i * arguments.slots * PACKED_BYTES, staging + i * kStagingBytes, bytes);
             bulk_store_commit();
             bulk_store_wait_read();
             barrier_arrive(&barriers->stagingEmpty);
@@ -400,7 +405,7 @@ struct MoeGemm {
     // --- Epilogues: sums pass through shared memory, where a loop can index them, 16 token rows of a warp at a time ---
 
     DEVICE float* scratch() const {
-        return reinterpret_cast<float*>(staging + 2 * kStagingBytes) + warp * (kSumRows * kSumPitch);
+        return reinterpret_cast<float*>(staging + kStagings * kStagingBytes) + warp * (kSumRows * kSumPitch);
     }
 
     /// Calls body(row, sums) with every token row of a block of weight rows; two lanes share a row.
@@ -435,6 +440,15 @@ struct MoeGemm {
 
     template <int kPerGroup, int kColumns>
     DEVICE void stage_hidden(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
+        if (kGated) stage_gated(item, sums);
+        else stage_ungated(item, sums);
+        fence_async_shared();
+        __syncwarp();
+        if (lane == 0) barrier_arrive(&barriers->stagingFull);
+    }
+
+    template <int kPerGroup, int kColumns>
+    DEVICE void stage_gated(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
 #pragma unroll
         for (int m = 0; m < kPerGroup; ++m) {
             const u32 block = block_of<kPerGroup>(m), tile = warp % 4, quarter = lane % 2 * 4;
@@ -458,9 +472,31 @@ struct MoeGemm {
                 *reinterpret_cast<u32*>(words + ((piece + 1) ^ row % 8) * 16) = high;
             });
         }
-        fence_async_shared();
-        __syncwarp();
-        if (lane == 0) barrier_arrive(&barriers->stagingFull);
+    }
+
+    /// Of a row's 16 columns of a warp, each of two lanes has eight: four pieces of the packed layout.
+    template <int kPerGroup, int kColumns>
+    DEVICE void stage_ungated(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
+#pragma unroll
+        for (int m = 0; m < kPerGroup; ++m) {
+            const u32 block = block_of<kPerGroup>(m), tile = warp % 4, half = lane % 2 * 8;
+            const u16* biases = block < item.blocks ? arguments.upBiases : nullptr;
+            if (biases) biases += (u64)item.expert * 2 * (kDownSlabs * 64) + (item.weightBlock + block) * 64 + tile * 16 + half;
+            const float4 biasLow = four_values(biases), biasHigh = four_values(biases ? biases + 4 : nullptr);
+            char* out = staging + block * kStagingBytes + tile * 4;
+            each_row(sums[m], item.rowCount, [&](u32 row, const float* sums) {
+                const float4 low = quad(sums + half), high = quad(sums + half + 4);
+                const float scale = item.weights[row] * item.scales[0];
+                const u32 pairs[4] = {
+                    pack_bf16x2(ungated(low.x * scale + biasLow.x), ungated(low.y * scale + biasLow.y)),
+                    pack_bf16x2(ungated(low.z * scale + biasLow.z), ungated(low.w * scale + biasLow.w)),
+                    pack_bf16x2(ungated(high.x * scale + biasHigh.x), ungated(high.y * scale + biasHigh.y)),
+                    pack_bf16x2(ungated(high.z * scale + biasHigh.z), ungated(high.w * scale + biasHigh.w))};
+#pragma unroll
+                for (int i = 0; i < 4; ++i)
+                    *reinterpret_cast<u32*>(out + row * PACKED_BYTES + ((half / 2 + i) ^ row % 8) * 16) = pairs[i];
+            });
+        }
     }
 
     DEVICE float activated(float gate, float up) const { return gated<kActivation>(gate, up, arguments.constants); }
