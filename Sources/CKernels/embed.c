@@ -13,6 +13,9 @@ static const char any_moe_pack[] = {
 static const char any_quantize[] = {
 #embed "cuda/any/quantize.cu"
 };
+static const char any_quantize_rows[] = {
+#embed "cuda/any/quantize_rows.cu"
+};
 static const char any_repack_weights[] = {
 #embed "cuda/any/repack_weights.cu"
 };
@@ -27,6 +30,9 @@ static const char common_activation[] = {
 };
 static const char common_moe[] = {
 #embed "cuda/common/moe.cuh"
+};
+static const char common_nvfp4[] = {
+#embed "cuda/common/nvfp4.cuh"
 };
 static const char common_packed[] = {
 #embed "cuda/common/packed.cuh"
@@ -61,11 +67,13 @@ static const kernel_source sources[] = {
     {"any/moe_combine.cu", any_moe_combine, sizeof any_moe_combine},
     {"any/moe_pack.cu", any_moe_pack, sizeof any_moe_pack},
     {"any/quantize.cu", any_quantize, sizeof any_quantize},
+    {"any/quantize_rows.cu", any_quantize_rows, sizeof any_quantize_rows},
     {"any/repack_weights.cu", any_repack_weights, sizeof any_repack_weights},
     {"any/route.cu", any_route, sizeof any_route},
     {"any/stream_read.cu", any_stream_read, sizeof any_stream_read},
     {"common/activation.cuh", common_activation, sizeof common_activation},
     {"common/moe.cuh", common_moe, sizeof common_moe},
+    {"common/nvfp4.cuh", common_nvfp4, sizeof common_nvfp4},
     {"common/packed.cuh", common_packed, sizeof common_packed},
     {"common/ptx.cuh", common_ptx, sizeof common_ptx},
     {"common/stream.cuh", common_stream, sizeof common_stream},

@@ -27,6 +27,10 @@ extension MoEConfiguration {
         try Self.check(expertCount, "number of experts", 1...512)
         try Self.check(topK, "top-k", 1...min(16, expertCount))
         try Self.check(maximumTokenCount, "maximum number of tokens", 1...Route.largestTokenCount)
+        guard activationPrecision == .full || format == .nvfp4 else {
+            throw CUDAError(
+                .unsupported, "MoE layer: NVFP4 activations need NVFP4 weights, not those in \(format.rawValue)")
+        }
         // Kernels count slabs of weights, for each block of token rows, in 32 bits.
         let slabs = [shape.up, shape.down].compactMap { $0 }.map { $0.blockCount * $0.slabCount }.max() ?? 0
         guard maximumRowCount < (1 << 31) / slabs else {

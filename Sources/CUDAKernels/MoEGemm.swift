@@ -63,7 +63,7 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
     func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
         let (up, down) = (shape.up, shape.down)
         let parameters = [
-            down.format.deviceName, "\(up?.blockCount ?? 0)", "\(up?.slabCount ?? 0)", "\(down.blockCount)",
+            down.format.deviceName, "\(shape.upBlockCount)", "\(up?.slabCount ?? 0)", "\(shape.downBlockCount)",
             "\(down.slabCount)", "\(shape.outputPitch)", shape.activation.deviceName, "\(hasOneRow)", "\(rowCount)",
         ]
         return try sources.program(

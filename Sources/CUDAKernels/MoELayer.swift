@@ -1,4 +1,5 @@
 public import CUDA
+internal import Kernels
 
 /// A layer of FP4 experts on a GPU: routing, both products with the activation between them, and the weighted sum.
 ///
@@ -17,11 +18,14 @@ public final class MoELayer: Sendable {
     private let routers: [Int: Router]
     private let streamed: StreamedExperts?
     private let grouped: GroupedExperts?
+    /// In place of both where activations are rounded to NVFP4.
+    private let quantized: QuantizedExperts?
 
     /// Chooses the kernels and loads them; those that were never compiled on this machine take about a second each.
     ///
     /// - Parameters:
-    ///   - configuration: the layer; that of the weights, except for the number of tokens and the backend.
+    ///   - configuration: the layer; that of the weights, except for the number of tokens, the backend and the precision of
+    ///     activations.
     ///   - weights: the experts, on the loader's GPU.
     ///   - loader: the GPU and its kernels.
     ///   - stream: clears memory that the routing uses.
@@ -34,6 +38,7 @@ public final class MoELayer: Sendable {
         var stored = weights.configuration
         stored.maximumTokenCount = configuration.maximumTokenCount
         stored.backend = configuration.backend
+        stored.activationPrecision = configuration.activationPrecision
         guard stored == configuration else {
             throw CUDAError(.invalidArgument, "MoE layer: weights of another configuration")
         }
@@ -49,11 +54,16 @@ public final class MoELayer: Sendable {
         self.routers = routers
         let kernels = MoEStream.kernels(
             for: configuration.shape, maximumTokenCount: resolution.lastTokenCount(of: .latency), on: device)
+        let isQuantized = configuration.activationPrecision == .nvfp4
+        quantized =
+            isQuantized
+            ? try QuantizedExperts(configuration, resolution, kernels, weights, loader: loader, on: stream) : nil
         streamed =
-            resolution.uses(.latency)
+            resolution.uses(.latency) && !isQuantized
             ? try StreamedExperts(configuration, kernels, loader: loader, on: stream) : nil
         grouped =
-            resolution.uses(.throughput) ? try GroupedExperts(configuration, loader: loader, on: stream) : nil
+            resolution.uses(.throughput) && !isQuantized
+            ? try GroupedExperts(configuration, loader: loader, on: stream) : nil
         self.configuration = configuration
         self.weights = weights
     }
@@ -126,6 +136,7 @@ public final class MoELayer: Sendable {
 
     private func enqueue(_ job: ExpertJob, _ workspace: MoEWorkspace, on stream: Stream) throws(CUDAError) {
         let backend = resolution.backend(tokenCount: job.tokenCount)
+        if let quantized { return try quantized.enqueue(job, backend, workspace, on: stream) }
         if backend == .latency, let streamed, let memory = workspace.streamed {
             try streamed.enqueue(job, memory, workspace.streaming, on: stream)
         } else if backend == .throughput, let grouped, let memory = workspace.grouped {

@@ -40,6 +40,12 @@ extension MoEStream {
 
         init() {}
 
+        init(weights: UInt64, inputs: UInt64, pitch: Int) {
+            self.weights = weights
+            self.inputs = inputs
+            inputPitch = UInt32(pitch)
+        }
+
         init(_ weights: DeviceBuffer<UInt8>, _ inputs: DeviceBuffer<UInt16>, pitch: Int) {
             self.weights = weights.address
             self.inputs = inputs.address

@@ -16,6 +16,8 @@ public final class MoEWeights: Sendable {
     /// BF16 `[E, 2, hidden pitch]` (without a gate those of up, twice) and `[E, output pitch]`; empty without biases.
     let upBiases: DeviceBuffer<UInt16>
     let downBiases: DeviceBuffer<UInt16>
+    /// How W4A4 quantizes the experts' inputs.
+    let inputScales: ExpertInputScales
 
     /// The memory that the weights of a layer take.
     ///
@@ -41,7 +43,7 @@ public final class MoEWeights: Sendable {
     public convenience init(
         _ configuration: MoEConfiguration, experts: [ExpertWeights], loader: KernelLoader, on stream: Stream
     ) throws(CUDAError) {
-        try self.init(empty: configuration, loader.context)
+        try self.init(empty: configuration, inputScales: ExpertInputScales(experts), loader.context)
         guard experts.count == configuration.storedExpertCount else {
             throw CUDAError(
                 .unsupported, "MoE layer: \(experts.count) experts, expected \(configuration.storedExpertCount)")
@@ -54,22 +56,25 @@ public final class MoEWeights: Sendable {
     package convenience init(
         _ configuration: MoEConfiguration, repeating expert: ExpertWeights, loader: KernelLoader, on stream: Stream
     ) throws(CUDAError) {
-        try self.init(empty: configuration, loader.context)
+        let experts = [ExpertWeights](repeating: expert, count: configuration.storedExpertCount)
+        try self.init(empty: configuration, inputScales: ExpertInputScales(experts), loader.context)
         try pack([expert], loader: loader, on: stream)
         for index in 1..<max(1, configuration.storedExpertCount) {
             for slabs in [up, down] {
                 try stream.copy(part(0, of: slabs), to: part(index, of: slabs))
             }
         }
-        let experts = [ExpertWeights](repeating: expert, count: configuration.storedExpertCount)
         try write(scalesAndBiasesOf: experts, on: stream)
     }
 
-    private init(empty configuration: MoEConfiguration, _ context: Context) throws(CUDAError) {
+    private init(
+        empty configuration: MoEConfiguration, inputScales: ExpertInputScales, _ context: Context
+    ) throws(CUDAError) {
         // Also makes sure that no product below overflows.
         _ = try Self.byteCount(for: configuration)
         let (shape, count) = (configuration.shape, configuration.storedExpertCount)
         self.configuration = configuration
+        self.inputScales = inputScales
         up = try DeviceBuffer(context, count: count * (shape.up?.byteCount ?? 0))
         down = try DeviceBuffer(context, count: count * (shape.down.byteCount ?? 0))
         upScales = try DeviceBuffer(context, count: 2 * count)

@@ -46,7 +46,7 @@ struct MoeGemmArguments {
     u32 weightsRowsOnInput;   ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
 };
 
-/// kUpBlocks, kDownBlocks: blocks of 64 weight rows; kUpBlocks 0 leaves the first product out. kUpSlabs, kDownSlabs:
+/// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs:
 /// slabs of 64 columns. kOneRow: every token has exactly one row. kRows: token rows of a block at most.
 template <int kFormat, int kUpBlocks, int kUpSlabs, int kDownBlocks, int kDownSlabs, int kOutputs, int kActivation,
           bool kOneRow, int kRows>
@@ -291,7 +291,7 @@ struct MoeGemm {
             barrier_arrive(&barriers->stagingEmpty);
             bulk_store_wait();
             fence_async();
-            add_release(finished(rowBlock), 1);
+            if (kDownGroups > 0) add_release(finished(rowBlock), 1);
             ++stored;
         }
     }
