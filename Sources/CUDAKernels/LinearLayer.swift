@@ -1,4 +1,5 @@
 public import CUDA
+public import Kernels
 
 /// A matrix product of a few tokens on a GPU: attention projections, the head.
 ///
@@ -13,13 +14,18 @@ public final class LinearLayer: Sendable {
     /// By rising numbers of tokens.
     private let streaming: [StreamEntry]
     private let lists: TokenLists
+    /// Where activations are rounded to NVFP4.
+    private let quantized: QuantizedRows?
 
     /// Chooses the kernels and loads them.
     ///
+    /// - Parameter activationPrecision: with NVFP4 (W4A4), for NVFP4 weights only, rows are rounded before they are multiplied,
+    ///   in memory that the layer has: its launches then follow each other in one stream.
     /// - Throws: ``CUDA/CUDAError`` with code `unsupported` and the reason if no kernel computes the matrix on this GPU, or that
     ///   of the compiler or the driver.
     public init(
-        _ weights: LinearWeights, maximumTokenCount: Int, loader: KernelLoader, on stream: Stream
+        _ weights: LinearWeights, maximumTokenCount: Int, activationPrecision: ActivationPrecision = .full,
+        loader: KernelLoader, on stream: Stream
     ) throws(CUDAError) {
         let device = loader.context.device
         let largest = MoEStream.tokenCounts.last ?? 0
@@ -34,6 +40,9 @@ public final class LinearLayer: Sendable {
         }
         streaming = try StreamEntry.load(kernels, loader)
         lists = try TokenLists(maximumTokenCount, expert: 0, blockRowCount: MoEStream.largestRowCount, on: stream)
+        quantized =
+            activationPrecision == .nvfp4
+            ? try QuantizedRows(weights, tokenCount: maximumTokenCount, loader: loader, on: stream) : nil
         self.weights = weights
         self.maximumTokenCount = maximumTokenCount
     }
@@ -64,14 +73,20 @@ public final class LinearLayer: Sendable {
         try input.checkRows(tokenCount, pitch: inputPitch, "linear layer: input")
         try output.checkRows(tokenCount, pitch: outputPitch, "linear layer: output")
         try residual?.checkRows(tokenCount, pitch: outputPitch, "linear layer: residual")
+        var routing = lists.routing(tokenCount: tokenCount)
+        if let quantized {
+            try quantized.enqueue(input, routing, tokenCount: tokenCount, on: stream)
+            routing = routing.with(rowTokens: 0, rowWeights: quantized.factors.address)
+        }
         var arguments = MoEStream.Arguments(
-            routing: lists.routing(tokenCount: tokenCount),
-            down: MoEStream.Operands(weights.slabs, input, pitch: inputPitch), output: output.address,
-            partials: workspace.partials.address, state: workspace.state.address, tokenCount: UInt32(tokenCount))
+            routing: routing, down: MoEStream.Operands(weights.slabs, quantized?.rows ?? input, pitch: inputPitch),
+            output: output.address, partials: workspace.partials.address, state: workspace.state.address,
+            tokenCount: UInt32(tokenCount))
         arguments.residual = residual?.address ?? 0
-        arguments.downScales = weights.scale.address
+        arguments.downScales = (quantized?.scale ?? weights.scale).address
+        arguments.rowScales = weights.rowScales.count > 0 ? weights.rowScales.address : 0
         arguments.routingIsEarly = 1
-        try stream.launch(entry.kernel, entry.launch(isEarly: true), arguments)
+        try stream.launch(entry.kernel, entry.launch(isEarly: quantized == nil), arguments)
     }
 
     private func entry(_ tokenCount: Int) -> StreamEntry? {

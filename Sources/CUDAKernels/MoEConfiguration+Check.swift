@@ -27,6 +27,9 @@ extension MoEConfiguration {
         try Self.check(expertCount, "number of experts", 1...512)
         try Self.check(topK, "top-k", 1...min(16, expertCount))
         try Self.check(maximumTokenCount, "maximum number of tokens", 1...Route.largestTokenCount)
+        guard format != .float8 else {
+            throw CUDAError(.unsupported, "MoE layer: FP8 weights are for linear layers")
+        }
         guard activationPrecision == .full || format == .nvfp4 else {
             throw CUDAError(
                 .unsupported, "MoE layer: NVFP4 activations need NVFP4 weights, not those in \(format.rawValue)")

@@ -51,6 +51,7 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
     private static let qwen3 = ExpertShape(.nvfp4, hiddenSize: 2048, intermediateSize: 768, activation: .geglu)
     private static let nemotron = ExpertShape(
         .nvfp4, hiddenSize: 2688, intermediateSize: 1856, activation: .reluSquared)
+    private static let fp8 = ExpertShape(.float8, rowCount: 5120, columnCount: 5120)
     private static let head = ExpertShape(.bfloat16, rowCount: 202048, columnCount: 5120)
 
     private static let grouping: [KernelCase] = {
@@ -78,7 +79,7 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
     private static let streaming: [KernelCase] = {
         let kernels = [
             ("scout", scout, [1, 8, 32, 128]), ("gpt-oss", gptOSS, [1, 16]), ("qwen3", qwen3, [2]),
-            ("nemotron", nemotron, [1, 8]), ("head", head, [1]),
+            ("nemotron", nemotron, [1, 8]), ("head", head, [1]), ("fp8", fp8, [1, 32]),
         ].flatMap { name, shape, tokenCounts in tokenCounts.map { (name, shape, $0) } }
         return kernels.flatMap { name, shape, tokenCount in
             cases(

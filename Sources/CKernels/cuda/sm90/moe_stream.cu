@@ -25,6 +25,7 @@ struct MoeStreamArguments {
     const u16* residual;  ///< the same shape, or null
     const float2* upScales;   ///< [E], global scales of gate and up; null: 1
     const float* downScales;  ///< [E]; null: 1
+    const float* rowScales;   ///< [kOutputs], of the rows of one expert's down; null: 1
     const u16* upBiases;      ///< BF16 [E, 2, down.inputPitch], gate then up (up alone in the first half), or null
     const u16* downBiases;    ///< BF16 [E, kOutputs], or null
     ActivationConstants constants;
@@ -410,7 +411,11 @@ struct MoeStream {
     DEVICE void load_down_factors(Factors& factors, u32 rowBlock, u32 weightBlock, bool biased) const {
         load_block(factors, rowBlock, !arguments.weightsRowsOnInput);
         const u32 expert = factors.block.expert, row = weightBlock * SLAB_ROWS + tile * TILE_ROWS + lane / 4;
-        factors.scales[0] = accumulator_factor(kFormat) * (arguments.downScales ? arguments.downScales[expert] : 1.0f);
+        const float scale = accumulator_factor(kFormat) * (arguments.downScales ? arguments.downScales[expert] : 1.0f);
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+            factors.scales[half] =
+                arguments.rowScales && row + 8 * half < kOutputs ? scale * arguments.rowScales[row + 8 * half] : scale;
         if (arguments.downBiases && biased)
 #pragma unroll
             for (int half = 0; half < 2; ++half)
@@ -426,7 +431,7 @@ struct MoeStream {
                 if (row_in_block(n, i) >= factors.block.rowCount) continue;
                 float* output = outputs + factors.tokens[n][i] * TILE_ROWS + lane / 4;
                 output[0] += factors.weights[n][i] * (sums[n][i] * factors.scales[0] + factors.biases[0]);
-                output[8] += factors.weights[n][i] * (sums[n][2 + i] * factors.scales[0] + factors.biases[1]);
+                output[8] += factors.weights[n][i] * (sums[n][2 + i] * factors.scales[1] + factors.biases[1]);
             }
         __syncwarp();
     }
