@@ -1,6 +1,9 @@
 // One array and one row for each file below cuda/; a test tells which one is missing.
 #include "CKernels.h"
 
+static const char any_compare[] = {
+#embed "cuda/any/compare.cu"
+};
 static const char any_copy[] = {
 #embed "cuda/any/copy.cu"
 };
@@ -63,6 +66,7 @@ static const char sm90_stream_read_bulk[] = {
 };
 
 static const kernel_source sources[] = {
+    {"any/compare.cu", any_compare, sizeof any_compare},
     {"any/copy.cu", any_copy, sizeof any_copy},
     {"any/moe_combine.cu", any_moe_combine, sizeof any_moe_combine},
     {"any/moe_pack.cu", any_moe_pack, sizeof any_moe_pack},

@@ -24,7 +24,7 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
     }
 
     /// Every kernel, with at least one set of its definitions, for every architecture that it is meant for.
-    static let all = memory + repacking + streaming + grouping + routing + quantizing
+    static let all = memory + comparing + repacking + streaming + grouping + routing + quantizing
 
     private static let memory = StreamKernel.candidates.flatMap { kernel in
         let isBulk = kernel.path.hasPrefix("sm90/")
@@ -32,6 +32,18 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
             try kernel.program(from: .embedded, for: $0)
         }
     }
+
+    private static let comparing: [KernelCase] =
+        cases(for: portable, ["LDG"]) { try KernelSources.embedded.program(WordComparison.path, for: $0) }
+        + [
+            QuantizeRows(input: .linear, output: .linear, columnCount: 5120),
+            QuantizeRows(input: .linear, output: .packed, columnCount: 2880),
+            QuantizeRows(input: .packed, output: .packed, columnCount: 768),
+        ].flatMap { step in
+            cases(for: step.output == .linear ? portable : [Architecture(9, 0)], ["LDG", "STG"], "\(step)") {
+                try step.program(from: .embedded, for: $0)
+            }
+        }
 
     private static let repacking = WeightFormat.allCases.flatMap { format in
         [false, true].flatMap { isPaired in
