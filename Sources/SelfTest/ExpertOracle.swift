@@ -8,8 +8,10 @@ internal import CUDAKernels
 internal import FP4
 internal import Kernels
 
-/// A layer of experts in float64, with the roundings that are part of what a GPU computes: rows between the products are BF16,
-/// and with W4A4 both products' rows are NVFP4. For what the CPU backend does not compute, or rounds elsewhere.
+/// A layer of experts in float64, for what the CPU backend does not compute, or rounds elsewhere.
+///
+/// It has the roundings that are part of what a GPU computes: rows between the products are BF16, and with W4A4 both
+/// products' rows are NVFP4.
 struct ExpertOracle {
     private struct Expert {
         let gate: ExpandedMatrix?, up: ExpandedMatrix, down: ExpandedMatrix

@@ -99,8 +99,9 @@ extension SelfTest {
         return try stream.read(output)
     }
 
-    /// Multiplies by the identity, so that the output is the rounded input: how many values are not those of the CPU, bit for
-    /// bit. Scales are powers of two, with which values are exact in BF16.
+    /// How many values are not those of the CPU, bit for bit.
+    ///
+    /// The matrix is the identity, so that the output is the rounded input. Scales are powers of two, with which values are exact in BF16.
     private func countOfWrongRoundings(encodeScale: Float?) throws -> Double {
         let size = 512
         let matrix = Self.identity(size).with(inputEncodeScale: encodeScale)

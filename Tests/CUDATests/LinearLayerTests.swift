@@ -54,6 +54,31 @@ extension FakeDriverTests {
             #expect(arguments[2].routing.list - arguments[1].routing.list == 7 * 12 * 4)
         }
 
+        @Test("FP8 weights have one scale, or one for each row")
+        func float8() throws {
+            func weights(_ scales: [Float]) throws -> LinearWeights {
+                let matrix = try #require(MoEConfiguration.llama4.experts().first).gate
+                return try LinearWeights(
+                    WeightMatrix(
+                        name: "fp8", rowCount: 48, columnCount: 64, elements: matrix.elements,
+                        encoding: .float8(scales: scales), onDiscard: { _ = matrix }), loader: loader, on: stream)
+            }
+            let input = try DeviceBuffer<UInt16>(loader.context, count: 64)
+            let workspace = try StreamWorkspace(on: stream)
+            for scales in [[0.25], [Float](repeating: 0.5, count: 48)] {
+                let layer = try LinearLayer(try weights(scales), maximumTokenCount: 1, loader: loader, on: stream)
+                try layer.enqueue(tokenCount: 1, input: input, output: input, workspace: workspace, on: stream)
+                let launch = try #require(try fake.launches().last)
+                let arguments = launch.parameters[0].withUnsafeBytes {
+                    $0.loadUnaligned(as: MoEStream.Arguments.self)
+                }
+                #expect(arguments.rowScales == (scales.count == 1 ? 0 : layer.weights.rowScales.address))
+                #expect(layer.weights.globalScale == (scales.count == 1 ? 0.25 : 1))
+            }
+            let error = #expect(throws: CUDAError.self) { try weights([1, 2]) }
+            #expect(error?.message.contains("2 scales, expected 1 or 48") == true)
+        }
+
         @Test("what does not fit is refused before anything is queued")
         func refusals() throws {
             let input = try DeviceBuffer<UInt16>(loader.context, count: 2 * 128)
