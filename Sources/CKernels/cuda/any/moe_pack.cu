@@ -18,8 +18,9 @@ template <int kSlabs>
 DEVICE void moe_pack(const MoePackArguments& arguments) {
     constexpr u32 rowsAtOnce = 4;
     const u32 piece = threadIdx.x % 8, slab = blockIdx.y * 8 + threadIdx.x / 8 % 8;
-    launch_next_kernel();
     wait_for_previous_kernel();
+    // Only now: the next kernel reads the routing, which is complete, without waiting for this one.
+    launch_next_kernel();
     if (slab >= kSlabs) return;
     const u32 count = arguments.routing.list->count;
     for (u32 index = blockIdx.x; index < count; index += gridDim.x) {

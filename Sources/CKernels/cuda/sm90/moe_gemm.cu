@@ -41,7 +41,8 @@ struct MoeGemmArguments {
     const u16* upBiases;      ///< BF16 [E, 2, 64 kDownSlabs], gate then up, or null
     const u16* downBiases;    ///< BF16 [E, kOutputs], or null
     ActivationConstants constants;
-    u32* counters;            ///< [32 + 2 · blocks the list may hold], zero at first, and again after every launch
+    u32* counters;            ///< [32 + 8 · CTAs + blocks the list may hold], zero at first, and again after every launch
+    float* partials;          ///< [MoeGemm::kLargestParts · CTAs][kPartFloats], sums over parts of the slabs
     u32 slots;                ///< of both packed activations, slots_needed(rows, blocks) or more
     u32 weightsRowsOnInput;   ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
 };
@@ -62,6 +63,10 @@ struct MoeGemm {
     static constexpr int kInputBytes = kRows * PACKED_BYTES;
     static constexpr int kStageBytes = (kInputBytes + kBlocks * slab_bytes(kFormat) + 1023) / 1024 * 1024;
     static constexpr int kStagingBytes = kRows * PACKED_BYTES;  ///< of a warpgroup
+    static constexpr int kWarpFloats = kBlocks / 2 * 16 * kRows;      ///< sums of a warp
+    static constexpr int kPartFloats = kMultipliers * kWarpFloats;  ///< of a part of an item
+    static constexpr int kLargestParts = 3;                         ///< parts for each CTA, at most
+    static constexpr int kLeastSlabs = 8;                           ///< of a part
     static constexpr int kItems = 4;
     static constexpr int kAhead = 8;  ///< slabs before an item's end at which the next one is taken
 
@@ -69,7 +74,8 @@ struct MoeGemm {
     struct Item {
         u32 blocks;  ///< of weight rows; 0: no more items
         u32 up, expert, weightBlock, slot, rowCount, rowBlock;
-        u32 firstRow;
+        u32 firstSlab, slabs;
+        u32 split, part, parts;  ///< the number of an item whose slabs are divided, and which part this is
         float scales[2];
         float weights[kRows];
         u32 targets[kRows];  ///< rows of the output
@@ -135,13 +141,35 @@ struct MoeGemm {
         return no == 0 ? 32 : __ffs(no) - 1;
     }
 
-    DEVICE u32* finished(u32 rowBlock) const { return arguments.counters + 32 + 2 * rowBlock; }
-    DEVICE u32* left(u32 rowBlock) const { return finished(rowBlock) + 1; }
+    DEVICE u32* finished(u32 rowBlock) const { return arguments.counters + 32 + kMultipliers * gridDim.x + rowBlock; }
 
-    DEVICE void fill(Item& item, u32 number, u32 count) const {
+    /// The items at the end of the queue whose slabs are divided among CTAs, so that all have work until the end.
+    struct Division {
+        u32 whole;         ///< items of the second product that are not divided
+        u32 split, parts;  ///< the others, and into how many parts
+
+        DEVICE Division(u32 rowBlocks) {
+            const u32 items = kDownGroups * rowBlocks, half = gridDim.x / 2;
+            split = 0, parts = 1;
+            if (kUpBlocks == 0 && items > 0 && items <= gridDim.x) split = items, parts = items <= half ? gridDim.x / items : 3;
+            else if (kDownSlabs >= 64) split = min(items, half), parts = 4;
+            parts = min(parts, max(1, kDownSlabs / kLeastSlabs));
+            if (parts == 1) split = 0;
+            whole = items - split;
+        }
+
+        DEVICE u32 items() const { return whole + split * parts; }
+    };
+
+    DEVICE void fill(Item& item, u32 number, u32 count, const Division& division) const {
         const bool up = number < kUpGroups * count;
         if (!up) number -= kUpGroups * count;
         const u32 groups = up ? kUpGroups : kDownGroups;
+        u32 split = 0, part = 0, parts = 1;
+        if (!up && number >= division.whole) {
+            parts = division.parts, split = (number - division.whole) / parts, part = number - division.whole - split * parts;
+            number = division.whole + split;
+        }
         u32 first, end;
         blocks_of_expert(number / groups, count, first, end);
         const u32 within = number - first * groups, group = within / (end - first);
@@ -155,7 +183,10 @@ struct MoeGemm {
         if (lane == 0) {
             item.up = up, item.expert = block.expert, item.weightBlock = group * kBlocks, item.rowBlock = rowBlock;
             item.blocks = min(kBlocks, (up ? kUpBlocks : kDownBlocks) - (int)item.weightBlock);
-            item.slot = first_slot(block, rowBlock), item.rowCount = block.rowCount, item.firstRow = block.firstRow;
+            item.slot = first_slot(block, rowBlock), item.rowCount = block.rowCount;
+            const u32 slabs = up ? kUpSlabs : kDownSlabs;
+            item.firstSlab = slabs * part / parts, item.slabs = slabs * (part + 1) / parts - item.firstSlab;
+            item.split = split, item.part = part, item.parts = parts;
             float2 scales = make_float2(1, 1);
             if (up && arguments.upScales) scales = arguments.upScales[block.expert];
             if (!up && arguments.downScales) scales.x = arguments.downScales[block.expert];
@@ -165,16 +196,16 @@ struct MoeGemm {
         }
     }
 
-    /// Waits until a block's `hidden` is in memory; the last to have waited clears the counters.
+    /// Waits until a block's `hidden` is in memory.
     DEVICE void wait_for_hidden(u32 rowBlock) const {
         while (load_acquire(finished(rowBlock)) != kUpGroups) __nanosleep(64);
-        if (take_number(left(rowBlock), kDownGroups) == kDownGroups - 1) store_release(finished(rowBlock), 0);
         fence_async();
     }
 
     DEVICE void take_items() const {
-        wait_for_previous_kernel();
-        const u32 count = arguments.routing.list->count, total = (kUpGroups + kDownGroups) * count;
+        const u32 count = arguments.routing.list->count;
+        const Division division(count);
+        const u32 total = kUpGroups * count + division.items();
         for (u32 taken = 0;; ++taken) {
             if (taken > 0) barrier_wait(&barriers->nearEnd, (taken - 1) % 2);
             barrier_wait(&barriers->itemsEmpty[taken % kItems], taken / kItems % 2 ^ 1);
@@ -182,8 +213,11 @@ struct MoeGemm {
             u32 number = 0;
             if (lane == 0) number = take_number(arguments.counters, total + gridDim.x);
             number = __shfl_sync(~0u, number, 0);
-            if (number < total) fill(item, number, count);
+            if (number < total) fill(item, number, count, division);
             else if (lane == 0) item.blocks = 0;
+            // Whoever takes the last number knows that all others have waited for the last time.
+            if (number == total + gridDim.x - 1)
+                for (u32 block = lane; block < count; block += 32) *finished(block) = 0;
             __syncwarp();
             if (lane == 0) barrier_arrive(&barriers->itemsFull[taken % kItems]);
             if (number >= total) return;
@@ -212,26 +246,26 @@ struct MoeGemm {
             const u32 blocks = same_in_all(item.blocks);
             if (blocks == 0) return;
             const bool up = same_in_all(item.up);
-            const u32 slabs = up ? kUpSlabs : kDownSlabs;
+            const u32 firstSlab = same_in_all(item.firstSlab), slabs = same_in_all(item.slabs);
             const u32 expert = same_in_all(item.expert), weightBlock = same_in_all(item.weightBlock);
             const u32 slot = same_in_all(item.slot), rowCount = same_in_all(item.rowCount);
             __syncwarp();
             if (elected) release_item(index);
             if (kWeights) {
+                const u32 pitch = (up ? kUpSlabs : kDownSlabs) * slab_bytes(kFormat);
                 const u64 block = (u64)expert * (up ? kUpBlocks : kDownBlocks) + weightBlock;
-                copy_weights((up ? arguments.upWeights : arguments.downWeights) + block * slabs * slab_bytes(kFormat), blocks,
-                             slabs, cursor, elected);
+                copy_weights((up ? arguments.upWeights : arguments.downWeights) + block * pitch + firstSlab * slab_bytes(kFormat),
+                             pitch, blocks, slabs, cursor, elected);
             } else {
                 if (!up) fence_async();
-                copy_inputs((up ? arguments.inputs : arguments.hidden) + (u64)slot * PACKED_BYTES,
+                copy_inputs((up ? arguments.inputs : arguments.hidden) + ((u64)firstSlab * arguments.slots + slot) * PACKED_BYTES,
                             slot_count(rowCount) * PACKED_BYTES, slabs, cursor, elected);
             }
         }
     }
 
-    DEVICE void copy_weights(const char* source, u32 blocks, u32 slabs, Cursor& cursor, bool elected) const {
+    DEVICE void copy_weights(const char* source, u32 pitch, u32 blocks, u32 slabs, Cursor& cursor, bool elected) const {
         const u64 policy = evict_first_policy();
-        const u32 pitch = slabs * slab_bytes(kFormat);
 #pragma unroll 1
         for (u32 slab = 0; slab < slabs; ++slab) {
             barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
@@ -358,12 +392,14 @@ struct MoeGemm {
     template <int N, int kPerGroup>
     DEVICE void process(const Item& item, Cursor& cursor, u32& staged) const {
         float sums[kPerGroup][N / 8][4];
-        multiply<N, kPerGroup>(sums, cursor, item.up ? kUpSlabs : kDownSlabs);
+        multiply<N, kPerGroup>(sums, cursor, item.slabs);
         if (item.up) {
             barrier_wait(&barriers->stagingEmpty, staged++ % 2 ^ 1);
             stage_hidden(item, sums);
+        } else if (item.parts == 1) {
+            store_outputs<kPerGroup>(item, [&](int m, auto body) { each_row(sums[m], item.rowCount, body); });
         } else {
-            store_outputs(item, sums);
+            store_part(item, sums);
         }
     }
 
@@ -388,6 +424,7 @@ struct MoeGemm {
             if (item.blocks == 0) return;
             if (item.blocks > kBlocks / 2) process<2>(item, cursor, staged);
             else process<1>(item, cursor, staged);
+            if (item.parts > 1) finish_parts(item);
             __syncwarp();
             if (lane == 0) release_item(index);
         }
@@ -406,19 +443,25 @@ struct MoeGemm {
     /// Calls body(row, sums) with every token row of a block of weight rows; two lanes share a row.
     template <int kColumns, class Body>
     DEVICE void each_row(const float (&sums)[kColumns][4], u32 rowCount, Body body) const {
+        static_assert(kColumns % 2 == 0, "16 token rows at a time");
 #pragma unroll
-        for (int first = 0; first < kColumns; first += kSumRows / 8) {
-            if (first * 8 >= rowCount) return;
-            float* out = scratch() + lane % 4 * 2 * kSumPitch + lane / 4;
-#pragma unroll
-            for (int n = 0; n < kSumRows / 8 && first + n < kColumns; ++n)
-#pragma unroll
-                for (int i = 0; i < 4; ++i) out[(n * 8 + i % 2) * kSumPitch + i / 2 * 8] = sums[first + n][i];
-            __syncwarp();
-#pragma unroll 1
-            for (u32 row = lane / 2; row < kSumRows; row += 16) body(first * 8 + row, scratch() + row * kSumPitch);
+        for (int n = 0; n < kColumns; n += 2) {
+            if (n * 8 >= rowCount) return;
+            scatter_rows(sums[n], sums[n + 1]);
+            body(n * 8 + lane / 2, scratch() + lane / 2 * kSumPitch);
             __syncwarp();
         }
+    }
+
+    /// Brings this warp's sums of 16 token rows, two columns of fragments, into shared memory: [16][kSumPitch].
+    DEVICE void scatter_rows(const float (&low)[4], const float (&high)[4]) const {
+        float* out = scratch() + lane % 4 * 2 * kSumPitch + lane / 4;
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            out[i % 2 * kSumPitch + i / 2 * 8] = low[i];
+            out[(8 + i % 2) * kSumPitch + i / 2 * 8] = high[i];
+        }
+        __syncwarp();
     }
 
     DEVICE static float4 quad(const float* floats) { return *reinterpret_cast<const float4*>(floats); }
@@ -467,8 +510,9 @@ struct MoeGemm {
 
     // --- Second product: down, router weights, residual ---
 
-    template <int kPerGroup, int kColumns>
-    DEVICE void store_outputs(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
+    /// eachRow(m, body) calls body with the rows of this warpgroup's m-th block of weight rows.
+    template <int kPerGroup, class EachRow>
+    DEVICE void store_outputs(const Item& item, EachRow eachRow) const {
 #pragma unroll
         for (int m = 0; m < kPerGroup; ++m) {
             const u32 block = block_of<kPerGroup>(m), half = lane % 2 * 8;
@@ -476,7 +520,7 @@ struct MoeGemm {
             const bool valid = block < item.blocks && column < kOutputs;
             const u16* biases = arguments.downBiases && valid ? arguments.downBiases + (u64)item.expert * kOutputs + column : nullptr;
             const float4 biasLow = four_values(biases), biasHigh = four_values(biases ? biases + 4 : nullptr);
-            each_row(sums[m], item.rowCount, [&](u32 row, const float* sums) {
+            eachRow(m, [&](u32 row, const float* sums) {
                 if (!valid || row >= item.rowCount) return;
                 const float4 low = quad(sums + half), high = quad(sums + half + 4);
                 const float weight = item.weights[row], scale = item.scales[0];
@@ -493,6 +537,56 @@ struct MoeGemm {
         }
     }
 
+    // --- Second product, where an item's slabs are divided among CTAs: sums of the parts, in their order ---
+
+    /// This warp's part of an item: quads of sums, [m][column][lane].
+    DEVICE uint4* part_sums(const Item& item, u32 part) const {
+        const u32 number = (item.split * item.parts + part) * kMultipliers + warp;
+        return reinterpret_cast<uint4*>(arguments.partials) + (u64)number * (kWarpFloats / 4) + lane;
+    }
+
+    template <int kPerGroup, int kColumns>
+    DEVICE void store_part(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
+        uint4* quads = part_sums(item, item.part);
+#pragma unroll
+        for (int m = 0; m < kPerGroup; ++m)
+#pragma unroll
+            for (int n = 0; n < kColumns; ++n) {
+                const float(&sum)[4] = sums[m][n];
+                quads[(m * (kRows / 8) + n) * 32] = make_uint4(__float_as_uint(sum[0]), __float_as_uint(sum[1]),
+                                                               __float_as_uint(sum[2]), __float_as_uint(sum[3]));
+            }
+    }
+
+    /// If this warp's is the last of the parts to be there, adds them up and stores the outputs.
+    DEVICE void finish_parts(const Item& item) const {
+        __syncwarp();
+        u32 number = 0;
+        if (lane == 0) number = take_number(arguments.counters + 32 + item.split * kMultipliers + warp, item.parts);
+        if (__shfl_sync(~0u, number, 0) != item.parts - 1) return;
+        auto sum = [&](float (&sums)[4], u32 index) {
+            sums[0] = sums[1] = sums[2] = sums[3] = 0;
+#pragma unroll 4
+            for (u32 part = 0; part < item.parts; ++part) {
+                const uint4 other = load_volatile(part_sums(item, part) + index * 32);
+                sums[0] += __uint_as_float(other.x), sums[1] += __uint_as_float(other.y);
+                sums[2] += __uint_as_float(other.z), sums[3] += __uint_as_float(other.w);
+            }
+        };
+        auto eachRow = [&](int m, auto body) {
+#pragma unroll 1
+            for (u32 n = 0; n * 8 < item.rowCount; n += 2) {
+                float low[4], high[4];
+                sum(low, m * (kRows / 8) + n), sum(high, m * (kRows / 8) + n + 1);
+                scatter_rows(low, high);
+                body(n * 8 + lane / 2, scratch() + lane / 2 * kSumPitch);
+                __syncwarp();
+            }
+        };
+        if (item.blocks > kBlocks / 2) store_outputs<2>(item, eachRow);
+        else store_outputs<1>(item, eachRow);
+    }
+
     DEVICE void run() {
         if (threadIdx.x == 0) {
             for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], 2), barrier_init(&barriers->empty[i], kMultipliers);
@@ -506,14 +600,13 @@ struct MoeGemm {
         launch_next_kernel();
         if (warp < kMultipliers) {
             increase_registers<232>();
-            wait_for_previous_kernel();
             multiply();
         } else {
             decrease_registers<40>();
-            wait_for_previous_kernel();
             if (warp == kMultipliers) {
                 copy_operands<true>();
             } else if (warp == kMultipliers + 3) {
+                wait_for_previous_kernel();
                 copy_operands<false>();
             } else if (warp == kMultipliers + 1) {
                 take_items();
