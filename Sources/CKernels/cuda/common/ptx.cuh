@@ -58,6 +58,17 @@ DEVICE void barrier_wait(u64* barrier, u32 parity) {
         : "memory");
 }
 
+/// Whether the phase with this parity is over; waits a little for it.
+DEVICE bool barrier_poll(u64* barrier, u32 parity) {
+    u32 done;
+    asm volatile(
+        "{\n\t.reg .pred done;\n\t"
+        "mbarrier.try_wait.parity.shared::cta.b64 done, [%1], %2;\n\t"
+        "selp.u32 %0, 1, 0, done;\n\t}"
+        : "=r"(done) : "r"(shared_address(barrier)), "r"(parity) : "memory");
+    return done != 0;
+}
+
 /// One lane of a warp whose lanes are all here, known to the compiler as such.
 DEVICE bool elect_one() {
     u32 elected;
@@ -141,6 +152,13 @@ DEVICE void store_in_cta(u32* word, u32 value, u32 cta) {
 DEVICE void copy_16(void* shared, const void* global) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(shared)), "l"(global) : "memory");
 }
+
+/// Ends this thread's current group of such copies.
+DEVICE void copies_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+/// Waits until at most `pending` of this thread's last groups are under way.
+template <int pending>
+DEVICE void copies_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory"); }
 
 // --- Programmatic dependent launch ---
 

@@ -32,8 +32,8 @@ struct MoeGemmArguments {
     Routing routing;          ///< a list of blocks of up to kRows rows
     const char* upWeights;    ///< slabs, gate and up rows in turns of 8; unused if kUpBlocks is 0
     const char* downWeights;  ///< slabs
-    const char* inputs;       ///< packed, kUpSlabs; unused if kUpBlocks is 0
-    char* hidden;             ///< packed, kDownSlabs; the input if kUpBlocks is 0
+    const char* inputs;       ///< packed tokens
+    char* hidden;             ///< packed rows, kDownSlabs; unused if kUpBlocks is 0
     u16* output;              ///< BF16 [T, kOutputs], or y [rows, kOutputs] unless kOneRow
     const u16* residual;      ///< BF16 [T, kOutputs], or null; only if kOneRow
     const float2* upScales;   ///< [E], global scales of gate and up; null: 1
@@ -43,8 +43,10 @@ struct MoeGemmArguments {
     ActivationConstants constants;
     u32* counters;            ///< [32 + 8 · CTAs + blocks the list may hold], zero at first, and again after every launch
     float* partials;          ///< [MoeGemm::kLargestParts · CTAs][kPartFloats], sums over parts of the slabs
-    u32 slots;                ///< of both packed activations, slots_needed(rows, blocks) or more
+    u32 slots;                ///< of `hidden`, slots_needed(rows, blocks) or more
+    u32 tokenCount;           ///< of `inputs`
     u32 weightsRowsOnInput;   ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
+    u32 unused;
 };
 
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; kUpBlocks 0 leaves the first product out. kUpSlabs, kDownSlabs:
@@ -55,7 +57,8 @@ struct MoeGemm {
     static_assert(kRows == 32 || kRows == 64 || kRows == 128, "a number of token columns that products exist for");
     static constexpr int kBlocks = 4;   ///< blocks of weight rows of an item
     static constexpr int kMultipliers = 8;
-    static constexpr int kThreads = 32 * (kMultipliers + 4);
+    static constexpr int kGatherers = 2;
+    static constexpr int kThreads = 32 * (kMultipliers + 2 + kGatherers);
     static constexpr int kUpGroups = (kUpBlocks + kBlocks - 1) / kBlocks;
     static constexpr int kDownGroups = (kDownBlocks + kBlocks - 1) / kBlocks;
     static_assert(kOutputs % 8 == 0, "16-byte stores");
@@ -73,12 +76,13 @@ struct MoeGemm {
     /// What an item needs, and its rows' factors.
     struct Item {
         u32 blocks;  ///< of weight rows; 0: no more items
-        u32 up, expert, weightBlock, slot, rowCount, rowBlock;
+        u32 up, staging;  ///< is it of the first product, and parity of the number of those before
+        u32 expert, weightBlock, slot, rowCount, rowBlock;
         u32 firstSlab, slabs;
         u32 split, part, parts;  ///< the number of an item whose slabs are divided, and which part this is
         float scales[2];
         float weights[kRows];
-        u32 targets[kRows];  ///< rows of the output
+        u32 targets[kRows];  ///< tokens that the first product reads, or rows of the output
     };
 
     static constexpr int kSumRows = 16, kSumPitch = 20;  ///< of sums in shared memory; stores and loads meet all banks
@@ -89,11 +93,31 @@ struct MoeGemm {
     static constexpr int kStages = (232448 - kOtherBytes) / kStageBytes;
     static constexpr int kSharedBytes = kOtherBytes + kStages * kStageBytes;
 
+    /// The queue of items. The slabs of the last ones are divided among CTAs, so that all have work until the end.
+    struct Queue {
+        u32 rowBlocks;
+        u32 whole;  ///< items that are not divided, of both products
+        u32 parts;  ///< of each of the others
+        u32 total;
+
+        DEVICE void fill(u32 blocks) {
+            const u32 items = kDownGroups * blocks, half = gridDim.x / 2;
+            u32 divided = 0;
+            rowBlocks = blocks, parts = 1;
+            if (kUpBlocks == 0 && items > 0 && items <= gridDim.x) divided = items, parts = items <= half ? gridDim.x / items : 3;
+            else if (kDownSlabs >= 64) divided = min(items, half), parts = 4;
+            parts = min(parts, max(1, kDownSlabs / kLeastSlabs));
+            whole = kUpGroups * blocks + items - divided;
+            total = whole + divided * parts;
+        }
+    };
+
     struct Barriers {
         u64 full[kStages], empty[kStages];
         u64 itemsFull[kItems], itemsEmpty[kItems];
         u64 nearEnd;  ///< the last copies of an item are about to be issued
         u64 stagingFull, stagingEmpty;
+        Queue queue;
     };
 
     static_assert(sizeof(Barriers) <= 512 && kSharedBytes <= 232448, "shared memory");
@@ -110,6 +134,7 @@ struct MoeGemm {
     char* staging;
     Item* items;
     Barriers* barriers;
+    Queue* queue;
     u32 lane, warp;
 
     DEVICE MoeGemm(const MoeGemmArguments& arguments, char* memory)
@@ -117,6 +142,7 @@ struct MoeGemm {
           warp(threadIdx.x / 32) {
         items = reinterpret_cast<Item*>(staging + 2 * kStagingBytes + kScratchBytes);
         barriers = reinterpret_cast<Barriers*>(items + kItems);
+        queue = &barriers->queue;
     }
 
     DEVICE const char* inputs(u32 stage) const { return memory + stage * kStageBytes; }
@@ -135,6 +161,8 @@ struct MoeGemm {
             same = leading(end + lane < count && blocks[end + lane].expert == expert);
     }
 
+    static DEVICE u32 same_in_all(u32 value) { return __shfl_sync(~0u, value, 0); }
+
     /// How many lanes from the first on say yes.
     static DEVICE u32 leading(bool yes) {
         const u32 no = ~__ballot_sync(~0u, yes);
@@ -143,33 +171,22 @@ struct MoeGemm {
 
     DEVICE u32* finished(u32 rowBlock) const { return arguments.counters + 32 + kMultipliers * gridDim.x + rowBlock; }
 
-    /// The items at the end of the queue whose slabs are divided among CTAs, so that all have work until the end.
-    struct Division {
-        u32 whole;         ///< items of the second product that are not divided
-        u32 split, parts;  ///< the others, and into how many parts
-
-        DEVICE Division(u32 rowBlocks) {
-            const u32 items = kDownGroups * rowBlocks, half = gridDim.x / 2;
-            split = 0, parts = 1;
-            if (kUpBlocks == 0 && items > 0 && items <= gridDim.x) split = items, parts = items <= half ? gridDim.x / items : 3;
-            else if (kDownSlabs >= 64) split = min(items, half), parts = 4;
-            parts = min(parts, max(1, kDownSlabs / kLeastSlabs));
-            if (parts == 1) split = 0;
-            whole = items - split;
-        }
-
-        DEVICE u32 items() const { return whole + split * parts; }
-    };
-
-    DEVICE void fill(Item& item, u32 number, u32 count, const Division& division) const {
-        const bool up = number < kUpGroups * count;
-        if (!up) number -= kUpGroups * count;
-        const u32 groups = up ? kUpGroups : kDownGroups;
+    DEVICE void fill(Item& item, u32 number, u32& staged) const {
+        const u32 count = queue->rowBlocks, whole = queue->whole;
         u32 split = 0, part = 0, parts = 1;
-        if (!up && number >= division.whole) {
-            parts = division.parts, split = (number - division.whole) / parts, part = number - division.whole - split * parts;
-            number = division.whole + split;
+        if (number >= whole) {
+            parts = queue->parts, split = (number - whole) / parts, part = number - whole - split * parts;
+            number = whole + split;
         }
+        const bool up = number < kUpGroups * count;
+        const u32 slabs = up ? kUpSlabs : kDownSlabs, firstSlab = slabs * part / parts;
+        if (lane == 0) {
+            item.up = up, item.staging = staged % 2, item.split = split, item.part = part, item.parts = parts;
+            item.firstSlab = firstSlab, item.slabs = slabs * (part + 1) / parts - firstSlab;
+        }
+        if (up) ++staged;
+        else number -= kUpGroups * count;
+        const u32 groups = up ? kUpGroups : kDownGroups;
         u32 first, end;
         blocks_of_expert(number / groups, count, first, end);
         const u32 within = number - first * groups, group = within / (end - first);
@@ -178,50 +195,89 @@ struct MoeGemm {
         for (u32 row = lane; row < kRows; row += 32) {
             const u32 source = block.firstRow + min(row, block.rowCount - 1);
             item.weights[row] = up == (arguments.weightsRowsOnInput != 0) ? row_weight(arguments.routing, source) : 1.0f;
-            item.targets[row] = kOneRow ? row_token(arguments.routing, source) : source;
+            item.targets[row] = up || kOneRow ? row_token(arguments.routing, source) : source;
         }
         if (lane == 0) {
-            item.up = up, item.expert = block.expert, item.weightBlock = group * kBlocks, item.rowBlock = rowBlock;
+            item.expert = block.expert, item.weightBlock = group * kBlocks, item.rowBlock = rowBlock;
             item.blocks = min(kBlocks, (up ? kUpBlocks : kDownBlocks) - (int)item.weightBlock);
             item.slot = first_slot(block, rowBlock), item.rowCount = block.rowCount;
-            const u32 slabs = up ? kUpSlabs : kDownSlabs;
-            item.firstSlab = slabs * part / parts, item.slabs = slabs * (part + 1) / parts - item.firstSlab;
-            item.split = split, item.part = part, item.parts = parts;
             float2 scales = make_float2(1, 1);
             if (up && arguments.upScales) scales = arguments.upScales[block.expert];
             if (!up && arguments.downScales) scales.x = arguments.downScales[block.expert];
             item.scales[0] = scales.x * accumulator_factor(kFormat);
             item.scales[1] = scales.y * accumulator_factor(kFormat);
-            if (!up && kUpGroups > 0) wait_for_hidden(rowBlock);
         }
     }
 
     /// Waits until a block's `hidden` is in memory.
-    DEVICE void wait_for_hidden(u32 rowBlock) const {
-        while (load_acquire(finished(rowBlock)) != kUpGroups) __nanosleep(64);
+    DEVICE void wait_for_hidden(u32 rowBlock, u32& stored, u32 taken) const {
+        while (same_in_all(load_acquire(finished(rowBlock))) != kUpGroups) {
+            store_hidden(stored, taken);
+            __nanosleep(64);
+        }
         fence_async();
     }
 
     DEVICE void take_items() const {
-        const u32 count = arguments.routing.list->count;
-        const Division division(count);
-        const u32 total = kUpGroups * count + division.items();
+        if (lane == 0) queue->fill(arguments.routing.list->count);
+        __syncwarp();
+        u32 staged = 0, stored = 0;
         for (u32 taken = 0;; ++taken) {
-            if (taken > 0) barrier_wait(&barriers->nearEnd, (taken - 1) % 2);
-            barrier_wait(&barriers->itemsEmpty[taken % kItems], taken / kItems % 2 ^ 1);
+            if (taken > 0) wait_storing(&barriers->nearEnd, (taken - 1) % 2, stored, taken);
+            wait_storing(&barriers->itemsEmpty[taken % kItems], taken / kItems % 2 ^ 1, stored, taken);
             Item& item = items[taken % kItems];
             u32 number = 0;
-            if (lane == 0) number = take_number(arguments.counters, total + gridDim.x);
-            number = __shfl_sync(~0u, number, 0);
-            if (number < total) fill(item, number, count, division);
-            else if (lane == 0) item.blocks = 0;
+            if (lane == 0) number = take_number(arguments.counters, queue->total + gridDim.x);
+            number = same_in_all(number);
+            const bool remains = number < queue->total;
+            if (remains) {
+                fill(item, number, staged);
+                if (kUpGroups > 0 && number >= kUpGroups * queue->rowBlocks) wait_for_hidden(same_in_all(item.rowBlock), stored, taken);
+            } else if (lane == 0) {
+                item.blocks = 0;
+            }
             // Whoever takes the last number knows that all others have waited for the last time.
-            if (number == total + gridDim.x - 1)
-                for (u32 block = lane; block < count; block += 32) *finished(block) = 0;
+            if (number == queue->total + gridDim.x - 1)
+                for (u32 block = lane; block < queue->rowBlocks; block += 32) *finished(block) = 0;
             __syncwarp();
             if (lane == 0) barrier_arrive(&barriers->itemsFull[taken % kItems]);
-            if (number >= total) return;
+            if (remains) continue;
+            while (stored < taken) store_hidden(stored, taken);
+            return;
         }
+    }
+
+    // --- The same warp stores `hidden`, while it waits: for items other than its own, others may wait ---
+
+    DEVICE void wait_storing(u64* barrier, u32 parity, u32& stored, u32 taken) const {
+        while (!__any_sync(~0u, barrier_poll(barrier, parity))) store_hidden(stored, taken);
+    }
+
+    /// Passes over the items [stored, taken) whose rows are in memory, or are not of the first product; stores the first
+    /// other one's if they are complete.
+    DEVICE void store_hidden(u32& stored, u32 taken) const {
+        if (stored == taken) return;
+        const Item& item = items[stored % kItems];
+        if (kUpBlocks > 0 && item.up) {
+            if (!__any_sync(~0u, barrier_poll(&barriers->stagingFull, item.staging))) return;
+            if (lane == 0) store_hidden(item);
+        }
+        __syncwarp();
+        if (lane == 0) release_item(stored);
+        ++stored;
+    }
+
+    DEVICE void store_hidden(const Item& item) const {
+        const u32 bytes = slot_count(item.rowCount) * PACKED_BYTES;
+        char* hidden = arguments.hidden + ((u64)(item.weightBlock / 2) * arguments.slots + item.slot) * PACKED_BYTES;
+        bulk_store(hidden, staging, bytes);
+        if (item.blocks > 2) bulk_store(hidden + (u64)arguments.slots * PACKED_BYTES, staging + kStagingBytes, bytes);
+        bulk_store_commit();
+        bulk_store_wait_read();
+        barrier_arrive(&barriers->stagingEmpty);
+        bulk_store_wait();
+        fence_async();
+        add_release(finished(item.rowBlock), 1);
     }
 
     DEVICE const Item& await_item(u32 index) const {
@@ -231,14 +287,11 @@ struct MoeGemm {
 
     DEVICE void release_item(u32 index) const { barrier_arrive(&barriers->itemsEmpty[index % kItems]); }
 
-    // --- The warps that copy operands: one the weights, one the activations ---
+    // --- The warp that copies weights ---
     // All lanes do what one alone could, with values that the compiler knows to be the same in all: addresses of bulk
     // copies then are computed in uniform registers, which keeps a slab's copies under the time of its products.
 
-    static DEVICE u32 same_in_all(u32 value) { return __shfl_sync(~0u, value, 0); }
-
-    template <bool kWeights>
-    DEVICE void copy_operands() const {
+    DEVICE void copy_weights() const {
         const bool elected = elect_one();
         Cursor cursor{0, 0};
         for (u32 index = 0;; ++index) {
@@ -248,19 +301,12 @@ struct MoeGemm {
             const bool up = same_in_all(item.up);
             const u32 firstSlab = same_in_all(item.firstSlab), slabs = same_in_all(item.slabs);
             const u32 expert = same_in_all(item.expert), weightBlock = same_in_all(item.weightBlock);
-            const u32 slot = same_in_all(item.slot), rowCount = same_in_all(item.rowCount);
             __syncwarp();
             if (elected) release_item(index);
-            if (kWeights) {
-                const u32 pitch = (up ? kUpSlabs : kDownSlabs) * slab_bytes(kFormat);
-                const u64 block = (u64)expert * (up ? kUpBlocks : kDownBlocks) + weightBlock;
-                copy_weights((up ? arguments.upWeights : arguments.downWeights) + block * pitch + firstSlab * slab_bytes(kFormat),
-                             pitch, blocks, slabs, cursor, elected);
-            } else {
-                if (!up) fence_async();
-                copy_inputs((up ? arguments.inputs : arguments.hidden) + ((u64)firstSlab * arguments.slots + slot) * PACKED_BYTES,
-                            slot_count(rowCount) * PACKED_BYTES, slabs, cursor, elected);
-            }
+            const u32 pitch = (up ? kUpSlabs : kDownSlabs) * slab_bytes(kFormat);
+            const u64 block = (u64)expert * (up ? kUpBlocks : kDownBlocks) + weightBlock;
+            copy_weights((up ? arguments.upWeights : arguments.downWeights) + block * pitch + firstSlab * slab_bytes(kFormat),
+                         pitch, blocks, slabs, cursor, elected);
         }
     }
 
@@ -284,44 +330,88 @@ struct MoeGemm {
         }
     }
 
-    DEVICE void copy_inputs(const char* source, u32 bytes, u32 slabs, Cursor& cursor, bool elected) const {
+    // --- The warps that copy activations: tokens, 16 bytes a thread, or blocks of `hidden`, which one thread can copy ---
+
+    DEVICE void copy_inputs() const {
+        const u32 gatherer = warp - (kThreads / 32 - kGatherers);
+        const bool elected = elect_one();
+        Cursor cursor{0, 0};
+        for (u32 index = 0;; ++index) {
+            const Item& item = await_item(index);
+            const u32 blocks = same_in_all(item.blocks);
+            if (blocks == 0) return;
+            const u32 firstSlab = same_in_all(item.firstSlab), slabs = same_in_all(item.slabs);
+            if (kUpBlocks == 0 || same_in_all(item.up)) {
+                gather_tokens(index, arguments.inputs + (u64)firstSlab * arguments.tokenCount * PACKED_BYTES, slabs, cursor);
+            } else {
+                const u32 slot = same_in_all(item.slot), rowCount = same_in_all(item.rowCount);
+                __syncwarp();
+                if (elected) release_item(index);
+                fence_async();
+                copy_hidden(arguments.hidden + ((u64)firstSlab * arguments.slots + slot) * PACKED_BYTES,
+                            slot_count(rowCount) * PACKED_BYTES, slabs, cursor, elected, gatherer == 0);
+            }
+        }
+    }
+
+    /// Copies that are under way, in slabs.
+    static constexpr int kGatherLag = 3;
+
+    DEVICE void gather_tokens(u32 index, const char* source, u32 slabs, Cursor& cursor) const {
+        constexpr int rowsAtOnce = 32 * kGatherers / 8;
+        const u32 thread = threadIdx.x % (32 * kGatherers), piece = thread % 8, first = thread / 8;
+        const Item& item = await_item(index);
+        const u32 rowCount = same_in_all(item.rowCount);
+        u32 offsets[kRows / rowsAtOnce];
+#pragma unroll
+        for (int i = 0; i < kRows / rowsAtOnce; ++i)
+            offsets[i] = item.targets[first + i * rowsAtOnce] * PACKED_BYTES + piece * 16;
+        __syncwarp();
+        if (lane == 0) release_item(index);
+        const u64 pitch = (u64)arguments.tokenCount * PACKED_BYTES;
+        const u32 target = first * PACKED_BYTES + (piece ^ first % 8) * 16;
+        u32 arrived = cursor.stage;
+        auto arrive = [&] {
+            fence_async_shared();
+            __syncwarp();
+            if (lane == 0) barrier_arrive(&barriers->full[arrived]);
+            if (++arrived == kStages) arrived = 0;
+        };
+#pragma unroll 1
+        for (u32 slab = 0; slab < slabs; ++slab) {
+            barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
+            char* stage = memory + cursor.stage * kStageBytes + target;
+#pragma unroll
+            for (int i = 0; i < kRows / rowsAtOnce; i += 2) {
+                if (i * rowsAtOnce >= rowCount) break;
+                copy_16(stage + i * rowsAtOnce * PACKED_BYTES, source + offsets[i]);
+                copy_16(stage + (i + 1) * rowsAtOnce * PACKED_BYTES, source + offsets[i + 1]);
+            }
+            copies_commit();
+            if (slab >= kGatherLag) copies_wait<kGatherLag>(), arrive();
+            source += pitch;
+            cursor.advance();
+        }
+        copies_wait<0>();
+        for (u32 slab = 0; slab < min(slabs, kGatherLag); ++slab) arrive();
+    }
+
+    DEVICE void copy_hidden(const char* source, u32 bytes, u32 slabs, Cursor& cursor, bool elected, bool copies) const {
         const u64 policy = evict_last_policy(), pitch = (u64)arguments.slots * PACKED_BYTES;
 #pragma unroll 1
         for (u32 slab = 0; slab < slabs; ++slab) {
             barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
             if (elected) {
                 u64* full = &barriers->full[cursor.stage];
-                barrier_arrive_expecting(full, bytes);
-                bulk_copy(memory + cursor.stage * kStageBytes, source, bytes, full, policy);
+                if (copies) {
+                    barrier_arrive_expecting(full, bytes);
+                    bulk_copy(memory + cursor.stage * kStageBytes, source, bytes, full, policy);
+                } else {
+                    barrier_arrive(full);
+                }
             }
             source += pitch;
             cursor.advance();
-        }
-    }
-
-    // --- The thread that stores `hidden` ---
-
-    DEVICE void store_hidden() const {
-        u32 stored = 0;
-        for (u32 index = 0;; ++index) {
-            const Item& item = await_item(index);
-            const u32 blocks = item.blocks;
-            if (blocks == 0) return;
-            const u32 up = item.up, weightBlock = item.weightBlock, slot = item.slot, rowBlock = item.rowBlock;
-            const u32 bytes = slot_count(item.rowCount) * PACKED_BYTES;
-            release_item(index);
-            if (!up) continue;
-            barrier_wait(&barriers->stagingFull, stored % 2);
-            char* hidden = arguments.hidden + ((u64)(weightBlock / 2) * arguments.slots + slot) * PACKED_BYTES;
-            bulk_store(hidden, staging, bytes);
-            if (blocks > 2) bulk_store(hidden + (u64)arguments.slots * PACKED_BYTES, staging + kStagingBytes, bytes);
-            bulk_store_commit();
-            bulk_store_wait_read();
-            barrier_arrive(&barriers->stagingEmpty);
-            bulk_store_wait();
-            fence_async();
-            add_release(finished(rowBlock), 1);
-            ++stored;
         }
     }
 
@@ -390,11 +480,11 @@ struct MoeGemm {
 
     /// An item's products and their epilogue: every N has registers of its own, which the compiler would else shuffle.
     template <int N, int kPerGroup>
-    DEVICE void process(const Item& item, Cursor& cursor, u32& staged) const {
+    DEVICE void process(const Item& item, Cursor& cursor) const {
         float sums[kPerGroup][N / 8][4];
         multiply<N, kPerGroup>(sums, cursor, item.slabs);
         if (item.up) {
-            barrier_wait(&barriers->stagingEmpty, staged++ % 2 ^ 1);
+            barrier_wait(&barriers->stagingEmpty, item.staging ^ 1);
             stage_hidden(item, sums);
         } else if (item.parts == 1) {
             store_outputs<kPerGroup>(item, [&](int m, auto body) { each_row(sums[m], item.rowCount, body); });
@@ -404,26 +494,25 @@ struct MoeGemm {
     }
 
     template <int kPerGroup>
-    DEVICE void process(const Item& item, Cursor& cursor, u32& staged) const {
+    DEVICE void process(const Item& item, Cursor& cursor) const {
         if (kPerGroup == 2) {
-            if (item.rowCount <= 16) return process<16, kPerGroup>(item, cursor, staged);
-            if (kRows > 32 && item.rowCount <= 32) return process<32, kPerGroup>(item, cursor, staged);
-            if (kRows > 32 && item.rowCount <= 48) return process<48, kPerGroup>(item, cursor, staged);
-            if (kRows > 64 && item.rowCount <= 64) return process<64, kPerGroup>(item, cursor, staged);
-            if (kRows > 64 && item.rowCount <= 80) return process<80, kPerGroup>(item, cursor, staged);
-            if (kRows > 64 && item.rowCount <= 96) return process<96, kPerGroup>(item, cursor, staged);
+            if (item.rowCount <= 16) return process<16, kPerGroup>(item, cursor);
+            if (kRows > 32 && item.rowCount <= 32) return process<32, kPerGroup>(item, cursor);
+            if (kRows > 32 && item.rowCount <= 48) return process<48, kPerGroup>(item, cursor);
+            if (kRows > 64 && item.rowCount <= 64) return process<64, kPerGroup>(item, cursor);
+            if (kRows > 64 && item.rowCount <= 80) return process<80, kPerGroup>(item, cursor);
+            if (kRows > 64 && item.rowCount <= 96) return process<96, kPerGroup>(item, cursor);
         }
-        process<kRows, kPerGroup>(item, cursor, staged);
+        process<kRows, kPerGroup>(item, cursor);
     }
 
     DEVICE void multiply() const {
         Cursor cursor{0, 0};
-        u32 staged = 0;
         for (u32 index = 0;; ++index) {
             const Item& item = await_item(index);
             if (item.blocks == 0) return;
-            if (item.blocks > kBlocks / 2) process<2>(item, cursor, staged);
-            else process<1>(item, cursor, staged);
+            if (item.blocks > kBlocks / 2) process<2>(item, cursor);
+            else process<1>(item, cursor);
             if (item.parts > 1) finish_parts(item);
             __syncwarp();
             if (lane == 0) release_item(index);
@@ -589,9 +678,9 @@ struct MoeGemm {
 
     DEVICE void run() {
         if (threadIdx.x == 0) {
-            for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], 2), barrier_init(&barriers->empty[i], kMultipliers);
+            for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], 1 + kGatherers), barrier_init(&barriers->empty[i], kMultipliers);
             for (int i = 0; i < kItems; ++i)
-                barrier_init(&barriers->itemsFull[i], 1), barrier_init(&barriers->itemsEmpty[i], kMultipliers + (kUpBlocks > 0 ? 3 : 2));
+                barrier_init(&barriers->itemsFull[i], 1), barrier_init(&barriers->itemsEmpty[i], kMultipliers + kGatherers + 2);
             barrier_init(&barriers->nearEnd, 1);
             barrier_init(&barriers->stagingFull, kMultipliers), barrier_init(&barriers->stagingEmpty, 1);
             fence_barrier_init();
@@ -604,14 +693,12 @@ struct MoeGemm {
         } else {
             decrease_registers<40>();
             if (warp == kMultipliers) {
-                copy_operands<true>();
-            } else if (warp == kMultipliers + 3) {
-                wait_for_previous_kernel();
-                copy_operands<false>();
+                copy_weights();
             } else if (warp == kMultipliers + 1) {
                 take_items();
-            } else if (warp == kMultipliers + 2) {
-                if (kUpBlocks > 0 && lane == 0) store_hidden();
+            } else {
+                wait_for_previous_kernel();
+                copy_inputs();
             }
         }
     }
