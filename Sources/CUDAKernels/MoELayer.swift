@@ -53,7 +53,7 @@ public final class MoELayer: Sendable {
             resolution.uses(.latency)
             ? try StreamedExperts(configuration, kernels, loader: loader, on: stream) : nil
         grouped =
-            resolution.uses(.throughput) ? try GroupedExperts(configuration, loader: loader, on: stream) : nil
+            resolution.uses(.throughput) ? try GroupedExperts(configuration, loader: loader) : nil
         self.configuration = configuration
         self.weights = weights
     }

@@ -26,7 +26,7 @@ public final class MoEWorkspace: Sendable {
         }
         return 4 * wordCount
             + (resolution.uses(.latency) ? StreamedExperts.Memory.byteCount(for: configuration) : 0)
-            + (resolution.uses(.throughput) ? GroupedExperts.Memory.byteCount(for: configuration) : 0)
+            + (resolution.uses(.throughput) ? GroupedExperts.Memory.byteCount(for: configuration, on: device) : 0)
     }
 
     /// Allocates and clears a workspace; what is put into the stream afterwards may use it.

@@ -13,11 +13,11 @@ extension SelfTest {
             let matrix = SyntheticWeights.matrix(
                 name, rowCount: rowCount, columnCount: columnCount, format: format, seed: seed)
             let layer = try LinearLayer(
-                LinearWeights(matrix, loader: loader, on: stream), maximumTokenCount: 128, loader: loader, on: stream)
+                LinearWeights(matrix, loader: loader, on: stream), maximumTokenCount: 700, loader: loader, on: stream)
             let backend = try CPUBackend()
             let linear = try backend.makeLinear([matrix], bias: nil)
-            let workspace = try StreamWorkspace(on: stream)
-            for tokenCount in [0, 1, 2, 7, 8, 9, 16, 17, 32, 33, 64, 65, 128] {
+            let workspace = try LinearWorkspace(for: [layer], on: stream)
+            for tokenCount in [0, 1, 2, 7, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129, 257, 700] {
                 var random = random("\(name) \(tokenCount)")
                 let tokens = Activations(rowCount: tokenCount, columnCount: columnCount, using: &random)
                 let residuals = Activations(rowCount: tokenCount, columnCount: rowCount, using: &random)

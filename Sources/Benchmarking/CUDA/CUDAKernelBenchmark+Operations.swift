@@ -63,14 +63,14 @@ extension CUDAKernelBenchmark {
     }
 
     /// Copies of the matrix `[H, H]`.
-    func makeLinearLayers() throws -> [LinearLayer] {
+    func makeLinearLayers(tokenCount: Int) throws -> [LinearLayer] {
         let matrix = SyntheticWeights.matrix(
             "linear", rowCount: shape.hiddenSize, columnCount: shape.hiddenSize, format: shape.format.weights,
             seed: seed)
         let first = try LinearWeights(matrix, loader: loader, on: stream)
         return try (0..<copyCount(ofByteCount: shape.linearByteCount)).map { index in
             try LinearLayer(
-                index == 0 ? first : LinearWeights(copying: first, on: stream), maximumTokenCount: 128,
+                index == 0 ? first : LinearWeights(copying: first, on: stream), maximumTokenCount: tokenCount,
                 loader: loader, on: stream)
         }
     }
@@ -80,7 +80,7 @@ extension CUDAKernelBenchmark {
         let (inputPitch, outputPitch) = (layers[0].inputPitch, layers[0].outputPitch)
         let input = try activations(rowCount: tokenCount, columnCount: shape.hiddenSize, pitch: inputPitch)
         let output = try poisoned(rowCount: tokenCount, pitch: outputPitch)
-        let workspace = try StreamWorkspace(on: stream)
+        let workspace = try LinearWorkspace(for: layers, on: stream)
         let times = try GraphTimer(stream: stream, launchCount: 64).measure { index in
             try layers[index % layers.count].enqueue(
                 tokenCount: tokenCount, input: input, output: output, workspace: workspace, on: stream)

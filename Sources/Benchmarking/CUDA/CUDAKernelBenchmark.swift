@@ -64,10 +64,8 @@ public struct CUDAKernelBenchmark {
             let router = try makeRouter(tokenCount: tokenCounts.max() ?? 1)
             for tokenCount in tokenCounts { try onRow(route(tokenCount, router)) }
         case .linear:
-            let layers = try makeLinearLayers()
-            for tokenCount in tokenCounts where tokenCount <= layers[0].maximumTokenCount {
-                try onRow(linear(tokenCount, layers))
-            }
+            let layers = try makeLinearLayers(tokenCount: tokenCounts.max() ?? 1)
+            for tokenCount in tokenCounts { try onRow(linear(tokenCount, layers)) }
         case .moe:
             let layers = try ExpertLayers(self, tokenCount: tokenCounts.max() ?? 1, backend: backend)
             for tokenCount in tokenCounts { try onRow(layers.measure(tokenCount)) }

@@ -153,13 +153,6 @@ DEVICE void copy_16(void* shared, const void* global) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(shared)), "l"(global) : "memory");
 }
 
-/// Ends this thread's current group of such copies.
-DEVICE void copies_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-
-/// Waits until at most `pending` of this thread's last groups are under way.
-template <int pending>
-DEVICE void copies_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory"); }
-
 // --- Programmatic dependent launch ---
 
 /// Waits until the kernels before this one have finished and their stores are visible. Nothing before Hopper.

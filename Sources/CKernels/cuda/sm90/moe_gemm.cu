@@ -29,7 +29,7 @@
 #include "common/wgmma.cuh"
 
 struct MoeGemmArguments {
-    Routing routing;          ///< a list of blocks of up to kRows rows
+    Routing routing;          ///< a list of blocks of up to kRows rows; without one, all tokens are rows of `tokenExpert`
     const char* upWeights;    ///< slabs, gate and up rows in turns of 8; unused if kUpBlocks is 0
     const char* downWeights;  ///< slabs
     const char* inputs;       ///< packed tokens
@@ -45,8 +45,8 @@ struct MoeGemmArguments {
     float* partials;          ///< [MoeGemm::kLargestParts · CTAs][kPartFloats], sums over parts of the slabs
     u32 slots;                ///< of `hidden`, slots_needed(rows, blocks) or more
     u32 tokenCount;           ///< of `inputs`
+    u32 tokenExpert;
     u32 weightsRowsOnInput;   ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
-    u32 unused;
 };
 
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; kUpBlocks 0 leaves the first product out. kUpSlabs, kDownSlabs:
@@ -68,7 +68,8 @@ struct MoeGemm {
     static constexpr int kStagingBytes = kRows * PACKED_BYTES;  ///< of a warpgroup
     static constexpr int kWarpFloats = kBlocks / 2 * 16 * kRows;      ///< sums of a warp
     static constexpr int kPartFloats = kMultipliers * kWarpFloats;  ///< of a part of an item
-    static constexpr int kLargestParts = 3;                         ///< parts for each CTA, at most
+    static constexpr int kParts = kRows > 64 ? 4 : 8;               ///< of an item at the end of the queue
+    static constexpr int kLargestParts = 4;                         ///< parts for each CTA, at most
     static constexpr int kLeastSlabs = 8;                           ///< of a part
     static constexpr int kItems = 4;
     static constexpr int kAhead = 8;  ///< slabs before an item's end at which the next one is taken
@@ -105,7 +106,7 @@ struct MoeGemm {
             u32 divided = 0;
             rowBlocks = blocks, parts = 1;
             if (kUpBlocks == 0 && items > 0 && items <= gridDim.x) divided = items, parts = items <= half ? gridDim.x / items : 3;
-            else if (kDownSlabs >= 64) divided = min(items, half), parts = 4;
+            else if (kDownSlabs >= 64) divided = min(items, half), parts = kParts;
             parts = min(parts, max(1, kDownSlabs / kLeastSlabs));
             whole = kUpGroups * blocks + items - divided;
             total = whole + divided * parts;
@@ -150,8 +151,19 @@ struct MoeGemm {
 
     // --- The warp that takes items ---
 
+    DEVICE u32 block_count() const {
+        return arguments.routing.list ? arguments.routing.list->count : (arguments.tokenCount + kRows - 1) / kRows;
+    }
+
+    DEVICE RowBlock block(u32 index) const {
+        if (arguments.routing.list) return arguments.routing.list->blocks[index];
+        return {arguments.tokenExpert, index * kRows, min(kRows, arguments.tokenCount - index * kRows), 0};
+    }
+
     /// The blocks of one expert around `index`: [first, end).
     DEVICE void blocks_of_expert(u32 index, u32 count, u32& first, u32& end) const {
+        first = 0, end = count;
+        if (!arguments.routing.list) return;
         const RowBlock* blocks = arguments.routing.list->blocks;
         const u32 expert = blocks[index].expert;
         first = index, end = index + 1;
@@ -191,7 +203,7 @@ struct MoeGemm {
         blocks_of_expert(number / groups, count, first, end);
         const u32 within = number - first * groups, group = within / (end - first);
         const u32 rowBlock = first + within - group * (end - first);
-        const RowBlock block = arguments.routing.list->blocks[rowBlock];
+        const RowBlock block = this->block(rowBlock);
         for (u32 row = lane; row < kRows; row += 32) {
             const u32 source = block.firstRow + min(row, block.rowCount - 1);
             item.weights[row] = up == (arguments.weightsRowsOnInput != 0) ? row_weight(arguments.routing, source) : 1.0f;
@@ -219,7 +231,7 @@ struct MoeGemm {
     }
 
     DEVICE void take_items() const {
-        if (lane == 0) queue->fill(arguments.routing.list->count);
+        if (lane == 0) queue->fill(block_count());
         __syncwarp();
         u32 staged = 0, stored = 0;
         for (u32 taken = 0;; ++taken) {
@@ -349,13 +361,10 @@ struct MoeGemm {
                 if (elected) release_item(index);
                 fence_async();
                 copy_hidden(arguments.hidden + ((u64)firstSlab * arguments.slots + slot) * PACKED_BYTES,
-                            slot_count(rowCount) * PACKED_BYTES, slabs, cursor, elected, gatherer == 0);
+                            slot_count(rowCount) * PACKED_BYTES, slabs, cursor, elected && gatherer == 0);
             }
         }
     }
-
-    /// Copies that are under way, in slabs.
-    static constexpr int kGatherLag = 3;
 
     DEVICE void gather_tokens(u32 index, const char* source, u32 slabs, Cursor& cursor) const {
         constexpr int rowsAtOnce = 32 * kGatherers / 8;
@@ -370,13 +379,6 @@ struct MoeGemm {
         if (lane == 0) release_item(index);
         const u64 pitch = (u64)arguments.tokenCount * PACKED_BYTES;
         const u32 target = first * PACKED_BYTES + (piece ^ first % 8) * 16;
-        u32 arrived = cursor.stage;
-        auto arrive = [&] {
-            fence_async_shared();
-            __syncwarp();
-            if (lane == 0) barrier_arrive(&barriers->full[arrived]);
-            if (++arrived == kStages) arrived = 0;
-        };
 #pragma unroll 1
         for (u32 slab = 0; slab < slabs; ++slab) {
             barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
@@ -387,28 +389,23 @@ struct MoeGemm {
                 copy_16(stage + i * rowsAtOnce * PACKED_BYTES, source + offsets[i]);
                 copy_16(stage + (i + 1) * rowsAtOnce * PACKED_BYTES, source + offsets[i + 1]);
             }
-            copies_commit();
-            if (slab >= kGatherLag) copies_wait<kGatherLag>(), arrive();
+            barrier_arrive_after_copies(&barriers->full[cursor.stage]);
             source += pitch;
             cursor.advance();
         }
-        copies_wait<0>();
-        for (u32 slab = 0; slab < min(slabs, kGatherLag); ++slab) arrive();
     }
 
-    DEVICE void copy_hidden(const char* source, u32 bytes, u32 slabs, Cursor& cursor, bool elected, bool copies) const {
+    DEVICE void copy_hidden(const char* source, u32 bytes, u32 slabs, Cursor& cursor, bool copies) const {
         const u64 policy = evict_last_policy(), pitch = (u64)arguments.slots * PACKED_BYTES;
 #pragma unroll 1
         for (u32 slab = 0; slab < slabs; ++slab) {
             barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
-            if (elected) {
-                u64* full = &barriers->full[cursor.stage];
-                if (copies) {
-                    barrier_arrive_expecting(full, bytes);
-                    bulk_copy(memory + cursor.stage * kStageBytes, source, bytes, full, policy);
-                } else {
-                    barrier_arrive(full);
-                }
+            u64* full = &barriers->full[cursor.stage];
+            if (copies) {
+                barrier_arrive_expecting(full, bytes);
+                bulk_copy(memory + cursor.stage * kStageBytes, source, bytes, full, policy);
+            } else {
+                barrier_arrive(full);
             }
             source += pitch;
             cursor.advance();
@@ -432,7 +429,7 @@ struct MoeGemm {
         for (int m = 0; m < kPerGroup; ++m)
 #pragma unroll
             for (int n = 0; n < N / 8; ++n) sums[m][n][0] = sums[m][n][1] = sums[m][n][2] = sums[m][n][3] = 0;
-        barrier_wait(&barriers->full[cursor.stage], cursor.parity);
+        await_stage(cursor);
         load(tiles, cursor.stage);
         u32 previous = 0;
 #pragma unroll 1
@@ -448,7 +445,7 @@ struct MoeGemm {
             multiply_step<N, kPerGroup, 1>(sums, tiles, b);
             multiply_step<N, kPerGroup, 2>(sums, tiles, b);
             if (slab + 1 < slabs) {
-                barrier_wait(&barriers->full[cursor.stage], cursor.parity);
+                await_stage(cursor);
                 load(next, cursor.stage);
             }
             multiply_step<N, kPerGroup, 3>(sums, tiles, b);
@@ -459,6 +456,12 @@ struct MoeGemm {
 #pragma unroll
         for (int m = 0; m < kPerGroup; ++m) wgmma_hold(sums[m]);
         release_stage(previous);
+    }
+
+    /// Waits for a stage's operands. Some of them came by ordinary copies, which the matrix units must not overtake.
+    DEVICE void await_stage(const Cursor& cursor) const {
+        barrier_wait(&barriers->full[cursor.stage], cursor.parity);
+        fence_async_shared();
     }
 
     DEVICE void release_stage(u32 stage) const {
@@ -678,7 +681,7 @@ struct MoeGemm {
 
     DEVICE void run() {
         if (threadIdx.x == 0) {
-            for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], 1 + kGatherers), barrier_init(&barriers->empty[i], kMultipliers);
+            for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], 1 + 32 * kGatherers), barrier_init(&barriers->empty[i], kMultipliers);
             for (int i = 0; i < kItems; ++i)
                 barrier_init(&barriers->itemsFull[i], 1), barrier_init(&barriers->itemsEmpty[i], kMultipliers + kGatherers + 2);
             barrier_init(&barriers->nearEnd, 1);
