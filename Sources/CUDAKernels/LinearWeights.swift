@@ -47,7 +47,8 @@ public final class LinearWeights: Sendable {
         self.format = format
         inputEncodeScale = matrix.inputEncodeScale
         globalScale = matrix.globalScale
-        self.rowScales = try DeviceBuffer(loader.context, count: rowScales.count)
+        self.rowScales = try DeviceBuffer(
+            loader.context, count: rowScales.isEmpty ? 0 : matrix.rowCount.rounded(upTo: SlabLayout.columnCount))
         slabs = try DeviceBuffer(loader.context, count: byteCount)
         scale = try DeviceBuffer(loader.context, count: 1)
         let packer = try WeightPacker(
@@ -56,7 +57,8 @@ public final class LinearWeights: Sendable {
         try packer.finish(on: stream)
         matrix.discard()
         try stream.write([matrix.globalScale], to: scale)
-        try stream.write(rowScales, to: self.rowScales)
+        let padding = [Float](repeating: 1, count: self.rowScales.count - rowScales.count)
+        try stream.write(rowScales + padding, to: self.rowScales)
     }
 
     /// A copy at an address of its own, for measuring.

@@ -62,8 +62,7 @@ public final class MoELayer: Sendable {
             resolution.uses(.latency) && !isQuantized
             ? try StreamedExperts(configuration, kernels, loader: loader, on: stream) : nil
         grouped =
-            resolution.uses(.throughput) && !isQuantized
-            ? try GroupedExperts(configuration, loader: loader, on: stream) : nil
+            resolution.uses(.throughput) && !isQuantized ? try GroupedExperts(configuration, loader: loader) : nil
         self.configuration = configuration
         self.weights = weights
     }

@@ -29,8 +29,8 @@ public final class MoEWorkspace: Sendable {
         }
         return 4 * wordCount
             + (resolution.uses(.latency) ? StreamedExperts.Memory.byteCount(for: configuration) : 0)
-            + (resolution.uses(.throughput) ? GroupedExperts.Memory.byteCount(for: configuration) : 0)
-            + QuantizedExperts.Memory.byteCount(for: configuration, resolution)
+            + (resolution.uses(.throughput) ? GroupedExperts.Memory.byteCount(for: configuration, on: device) : 0)
+            + QuantizedExperts.Memory.byteCount(for: configuration, resolution, on: device)
     }
 
     /// Allocates and clears a workspace; what is put into the stream afterwards may use it.

@@ -3,11 +3,15 @@ internal import CUDA
 /// The host side of `any/quantize_rows.cu`: rows of activations rounded to NVFP4, in BF16.
 struct QuantizeRows: Sendable, Hashable {
     /// How rows lie in memory.
-    enum Layout: String, Sendable { case linear = "LINEAR", packed = "PACKED" }
+    enum Layout: String, Sendable { case linear = "LINEAR", packed = "PACKED", slotted = "SLOTTED" }
 
     /// `QuantizeRowsArguments` of the device file; addresses may be 0 where the file says null.
     struct Arguments: BitwiseCopyable, KernelArgument {
-        var routing: RoutingArgument
+        /// 0: rows 0 to `rowCount` of the first expert.
+        var list: UInt64
+        /// Rows of the input and of the output; 0: the row itself.
+        var sources: UInt64 = 0
+        var targets: UInt64 = 0
         var inputWeights: UInt64 = 0
         var sumWeights: UInt64 = 0
         /// `[E]`; 0: the row's own.
@@ -16,10 +20,10 @@ struct QuantizeRows: Sendable, Hashable {
         var output: UInt64
         /// `[rows]`.
         var factors: UInt64
+        /// Elements of a row, or rows (slots) of a slab.
         var inputPitch: UInt32
         var outputPitch: UInt32
-        /// Of packed rows.
-        var slotCount: UInt32 = 0
+        var rowCount: UInt32 = 0
         // The size is then a multiple of the alignment, as that of a structure in C++ is.
         var unused: UInt32 = 0
     }

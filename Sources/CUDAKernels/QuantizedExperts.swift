@@ -9,7 +9,7 @@ struct QuantizedExperts: Sendable {
     private let rounding: [QuantizeRows: Kernel]
     /// By rising numbers of tokens, for each product.
     private let streams: [ExpertShape.Products: [StreamEntry]]
-    private let gemms: [MoEGemm: (kernel: Kernel, launch: Launch)]
+    private let product: GroupedProduct?
     private let combine: (kernel: Kernel, program: MoECombine)?
     /// The tokens of the shared expert; empty without one.
     private let sharedLists: [MoEBackend: TokenLists]
@@ -44,9 +44,10 @@ struct QuantizedExperts: Sendable {
                     configuration.maximumTokenCount, expert: configuration.expertCount,
                     blockRowCount: MoEGemm.rowCounts.many, on: stream)
             }
-            gemms = try Self.loadGemms(configuration, loader)
+            product = try GroupedProduct(
+                Self.gemms(configuration), inputPitch: configuration.shape.inputPitch, loader)
         } else {
-            gemms = [:]
+            product = nil
         }
         if resolution.uses(.throughput), configuration.topK > 1 {
             let combining = MoECombine(columnCount: configuration.shape.outputPitch, topK: configuration.topK)
@@ -64,10 +65,12 @@ struct QuantizedExperts: Sendable {
 
     /// How rows are rounded before the first and before the second product.
     private static func rounding(_ configuration: MoEConfiguration, _ backend: MoEBackend) -> [QuantizeRows] {
-        let (shape, layout) = (configuration.shape, backend == .latency ? QuantizeRows.Layout.linear : .packed)
+        let shape = configuration.shape
+        let (hidden, rounded): (QuantizeRows.Layout, QuantizeRows.Layout) =
+            backend == .latency ? (.linear, .linear) : (.slotted, .packed)
         return [
-            QuantizeRows(input: .linear, output: layout, columnCount: shape.inputPitch),
-            QuantizeRows(input: layout, output: layout, columnCount: shape.hiddenPitch),
+            QuantizeRows(input: .linear, output: rounded, columnCount: shape.inputPitch),
+            QuantizeRows(input: hidden, output: rounded, columnCount: shape.hiddenPitch),
         ]
     }
 
@@ -82,33 +85,15 @@ struct QuantizedExperts: Sendable {
             }, loader)
     }
 
-    private static func loadGemms(
-        _ configuration: MoEConfiguration, _ loader: KernelLoader
-    ) throws(CUDAError) -> [MoEGemm: (kernel: Kernel, launch: Launch)] {
-        let (device, hasOneRow, rowCounts) = (loader.context.device, configuration.topK == 1, MoEGemm.rowCounts)
-        var gemms = Set(
-            [rowCounts.few, rowCounts.many].flatMap { rowCount in
-                [
-                    gemm(configuration, .up, hasOneRow: hasOneRow, rowCount),
-                    gemm(configuration, .down, hasOneRow: hasOneRow, rowCount),
-                ]
-            })
-        if configuration.hasSharedExpert { gemms.insert(gemm(configuration, .down, hasOneRow: true, rowCounts.many)) }
-        var programs: [MoEGemm: KernelProgram] = [:]
-        for gemm in gemms { programs[gemm] = try gemm.program(from: loader.sources, for: device.architecture) }
-        try loader.cache.compile(Array(programs.values))
-        var loaded: [MoEGemm: (kernel: Kernel, launch: Launch)] = [:]
-        for (gemm, program) in programs {
-            let kernel = try loader.cache.module(program, in: loader.context)
-                .kernel(MoEGemm.function, dynamicSharedByteCount: gemm.sharedByteCount)
-            loaded[gemm] = (
-                kernel,
-                Launch(
-                    grid: Launch.Extent(device.multiprocessorCount), block: Launch.Extent(MoEGemm.threadCount),
-                    dynamicSharedByteCount: gemm.sharedByteCount, overlapsPrevious: true)
-            )
+    private static func gemms(_ configuration: MoEConfiguration) -> Set<MoEGemm> {
+        let (hasOneRow, rowCounts) = (configuration.topK == 1, MoEGemm.rowCounts)
+        var gemms: Set<MoEGemm> = []
+        for rowCount in [rowCounts.few, rowCounts.many] {
+            gemms.insert(gemm(configuration, .up, hasOneRow: hasOneRow, rowCount))
+            gemms.insert(gemm(configuration, .down, hasOneRow: hasOneRow, rowCount))
         }
-        return loaded
+        if configuration.hasSharedExpert { gemms.insert(gemm(configuration, .down, hasOneRow: true, rowCounts.many)) }
+        return gemms
     }
 
     private static func gemm(
@@ -167,32 +152,39 @@ struct QuantizedExperts: Sendable {
     private func enqueue(
         _ rows: Rows, _ job: ExpertJob, _ backend: MoEBackend, _ workspace: MoEWorkspace, on stream: Stream
     ) throws(CUDAError) {
+        let isStreamed = backend == .latency
         guard let memory = workspace.quantized,
-            let inputs = backend == .latency ? memory.rows?.address : workspace.grouped?.inputs.address,
-            let hidden = backend == .latency ? workspace.streamed?.hidden.address : workspace.grouped?.hidden.address
+            let hidden = isStreamed ? workspace.streamed?.hidden.address : workspace.grouped?.hidden.address
         else { throw CUDAError(.unsupported, "MoE layer: a workspace without memory for \(backend.rawValue)") }
-        let slotCount = UInt32(MoEPack.slotCount(rowCount: rows.count, blockCount: rows.blockCount))
-        let (rowTokens, rowWeights) = (rows.routing.rowTokens, rows.routing.rowWeights)
-        let weighsInput = configuration.weightPlacement == .input
-        let (inputPitch, hiddenPitch) = (UInt32(configuration.rowPitch), UInt32(configuration.shape.hiddenPitch))
         let steps = Self.rounding(configuration, backend)
+        let (routing, rounded, factors) = (rows.routing, memory.rows.address, memory.factors.address)
+        let weighsInput = configuration.weightPlacement == .input
+        let (inputPitch, hiddenPitch) = (configuration.shape.inputPitch, configuration.shape.hiddenPitch)
+        let slotCount = MoEGemm.slotCount(rowCount: rows.count, blockCount: rows.blockCount)
+        // The rounded rows are those of the experts, in order, or where tokens have one each, those of the tokens.
+        let ofRows = routing.with(rowTokens: 0, rowWeights: factors)
+        let ofTokens = routing.with(rowTokens: routing.rowTokens, rowWeights: factors)
         try round(
             steps[0], rows,
             QuantizeRows.Arguments(
-                routing: rows.routing, inputWeights: weighsInput ? rowWeights : 0, encodeScales: scales.up.address,
-                input: job.input.address, output: inputs, factors: memory.factors.address, inputPitch: inputPitch,
-                outputPitch: inputPitch, slotCount: slotCount), on: stream)
-        // The rounded rows are those of the experts, in order.
-        let first = rows.routing.with(rowTokens: 0, rowWeights: memory.factors.address)
-        let second = rows.routing.with(rowTokens: rowTokens, rowWeights: memory.factors.address)
-        try multiply(.up, rows, first, inputs, hidden, job, backend, slotCount, workspace, on: stream)
-        try round(
-            steps[1], rows,
-            QuantizeRows.Arguments(
-                routing: first, sumWeights: weighsInput ? 0 : rowWeights, encodeScales: scales.down.address,
-                input: hidden, output: hidden, factors: memory.factors.address, inputPitch: hiddenPitch,
-                outputPitch: hiddenPitch, slotCount: slotCount), on: stream)
-        try multiply(.down, rows, second, inputs, hidden, job, backend, slotCount, workspace, on: stream)
+                list: routing.list, sources: routing.rowTokens, inputWeights: weighsInput ? routing.rowWeights : 0,
+                encodeScales: scales.up.address, input: job.input.address, output: rounded, factors: factors,
+                inputPitch: UInt32(inputPitch), outputPitch: UInt32(isStreamed ? inputPitch : rows.count)), on: stream)
+        var second = QuantizeRows.Arguments(
+            list: routing.list, sumWeights: weighsInput ? 0 : routing.rowWeights, encodeScales: scales.down.address,
+            input: hidden, output: isStreamed ? hidden : rounded, factors: factors,
+            inputPitch: UInt32(isStreamed ? hiddenPitch : slotCount),
+            outputPitch: UInt32(isStreamed ? hiddenPitch : rows.count))
+        if isStreamed {
+            try enqueueStream(.up, rows, ofRows, rounded, hidden, job, workspace, on: stream)
+            try round(steps[1], rows, second, on: stream)
+            try enqueueStream(.down, rows, ofTokens, rounded, hidden, job, workspace, on: stream)
+        } else {
+            try multiply(.up, rows, ofRows, rounded, hidden, slotCount, job, workspace, on: stream)
+            second.targets = rows.hasOneRow ? routing.rowTokens : 0
+            try round(steps[1], rows, second, on: stream)
+            try multiply(.down, rows, ofTokens, rounded, hidden, slotCount, job, workspace, on: stream)
+        }
     }
 
     private func round(
@@ -203,70 +195,53 @@ struct QuantizedExperts: Sendable {
             kernel, QuantizeRows.launch(blockCount: rows.blockCount, rowCount: rows.blockRowCount), arguments)
     }
 
+    /// Queues a product of the latency backend.
+    private func enqueueStream(
+        _ products: ExpertShape.Products, _ rows: Rows, _ routing: RoutingArgument, _ inputs: UInt64,
+        _ hidden: UInt64, _ job: ExpertJob, _ workspace: MoEWorkspace, on stream: Stream
+    ) throws(CUDAError) {
+        guard let entry = streams[products]?.first(where: { $0.stream.tokenCount >= job.tokenCount }) else {
+            throw CUDAError(.unsupported, "MoE layer: no streaming kernel for \(job.tokenCount) tokens was loaded")
+        }
+        let weights = job.weights
+        var arguments = MoEStream.Arguments(
+            routing: routing,
+            down: MoEStream.Operands(
+                weights: weights.down.address, inputs: hidden, pitch: configuration.shape.hiddenPitch),
+            output: rows.output, partials: workspace.streaming.partials.address,
+            state: workspace.streaming.state.address, tokenCount: UInt32(job.tokenCount))
+        arguments.up = MoEStream.Operands(weights: weights.up.address, inputs: inputs, pitch: configuration.rowPitch)
+        (arguments.hidden, arguments.residual) = (hidden, products == .down ? rows.residual : 0)
+        (arguments.upScales, arguments.downScales) = (scales.upFactors.address, scales.downFactors.address)
+        arguments.upBiases = configuration.hasBiases ? weights.upBiases.address : 0
+        arguments.downBiases = configuration.hasBiases ? weights.downBiases.address : 0
+        (arguments.limit, arguments.slope) = configuration.activation.constants
+        arguments.weightsRowsOnInput = products == .up ? 1 : 0
+        try stream.launch(entry.kernel, entry.launch(isEarly: false), arguments)
+    }
+
+    /// Queues a product of the throughput backend.
     private func multiply(
         _ products: ExpertShape.Products, _ rows: Rows, _ routing: RoutingArgument, _ inputs: UInt64,
-        _ hidden: UInt64, _ job: ExpertJob, _ backend: MoEBackend, _ slotCount: UInt32, _ workspace: MoEWorkspace,
-        on stream: Stream
+        _ hidden: UInt64, _ slotCount: Int, _ job: ExpertJob, _ workspace: MoEWorkspace, on stream: Stream
     ) throws(CUDAError) {
+        guard let product, let memory = workspace.grouped, let quantized = workspace.quantized else {
+            throw CUDAError(.unsupported, "MoE layer: the grouped product was not loaded")
+        }
         let weights = job.weights
-        let (upBiases, downBiases) =
-            configuration.hasBiases ? (weights.upBiases.address, weights.downBiases.address) : (0, 0)
-        if backend == .latency {
-            guard let entry = streams[products]?.first(where: { $0.stream.tokenCount >= job.tokenCount }) else {
-                throw CUDAError(.unsupported, "MoE layer: no streaming kernel for \(job.tokenCount) tokens was loaded")
-            }
-            var arguments = MoEStream.Arguments(
-                routing: routing, down: MoEStream.Operands(), output: rows.output,
-                partials: workspace.streaming.partials.address, state: workspace.streaming.state.address,
-                tokenCount: UInt32(job.tokenCount))
-            arguments.up = MoEStream.Operands(
-                weights: weights.up.address, inputs: inputs, pitch: configuration.rowPitch)
-            arguments.down = MoEStream.Operands(
-                weights: weights.down.address, inputs: hidden, pitch: configuration.shape.hiddenPitch)
-            (arguments.hidden, arguments.residual) = (hidden, products == .down ? rows.residual : 0)
-            (arguments.upScales, arguments.downScales) = (scales.upFactors.address, scales.downFactors.address)
-            (arguments.upBiases, arguments.downBiases) = (upBiases, downBiases)
-            (arguments.limit, arguments.slope) = configuration.activation.constants
-            arguments.weightsRowsOnInput = products == .up ? 1 : 0
-            return try stream.launch(entry.kernel, entry.launch(isEarly: false), arguments)
-        }
-        let gemm = Self.gemm(configuration, products, hasOneRow: rows.hasOneRow, rows.blockRowCount)
-        guard let product = gemms[gemm], let memory = workspace.grouped else {
-            throw CUDAError(.unsupported, "MoE layer: \(gemm) was not loaded")
-        }
         var arguments = MoEGemm.Arguments(
             routing: routing, upWeights: weights.up.address, downWeights: weights.down.address, inputs: inputs,
             hidden: hidden, output: rows.output, residual: products == .down ? rows.residual : 0,
-            upScales: scales.upFactors.address, downScales: scales.downFactors.address, upBiases: upBiases,
-            downBiases: downBiases, counters: memory.counters.address, slotCount: slotCount)
+            upScales: scales.upFactors.address, downScales: scales.downFactors.address,
+            counters: memory.counters.address, partials: quantized.partials.address, slotCount: UInt32(slotCount),
+            tokenCount: UInt32(rows.count))
+        arguments.upBiases = configuration.hasBiases ? weights.upBiases.address : 0
+        arguments.downBiases = configuration.hasBiases ? weights.downBiases.address : 0
         (arguments.limit, arguments.slope) = configuration.activation.constants
         arguments.weightsRowsOnInput = products == .up ? 1 : 0
-        try stream.launch(product.kernel, product.launch, arguments)
-    }
-}
-
-extension QuantizedExperts {
-    /// The memory that W4A4 takes besides that of the backends.
-    struct Memory: Sendable {
-        /// The rounded rows of the latency backend, BF16 `[rows, row pitch]`; nil if it is not used.
-        let rows: DeviceBuffer<UInt16>?
-        /// What the sums of a row are multiplied by, `[rows]`.
-        let factors: DeviceBuffer<Float>
-
-        /// The bytes of all.
-        static func byteCount(for configuration: MoEConfiguration, _ resolution: MoEResolution) -> Int {
-            configuration.activationPrecision == .full
-                ? 0 : 2 * rowElementCount(configuration, resolution) + 4 * configuration.maximumRowCount
-        }
-
-        init(_ configuration: MoEConfiguration, _ resolution: MoEResolution, _ context: Context) throws(CUDAError) {
-            let count = Self.rowElementCount(configuration, resolution)
-            rows = count > 0 ? try DeviceBuffer(context, count: count) : nil
-            factors = try DeviceBuffer(context, count: configuration.maximumRowCount)
-        }
-
-        private static func rowElementCount(_ configuration: MoEConfiguration, _ resolution: MoEResolution) -> Int {
-            resolution.lastTokenCount(of: .latency) * configuration.topK * configuration.rowPitch
-        }
+        // The factors are written by the launch before.
+        try product.multiply(
+            Self.gemm(configuration, products, hasOneRow: rows.hasOneRow, rows.blockRowCount), arguments,
+            followsPack: false, on: stream)
     }
 }

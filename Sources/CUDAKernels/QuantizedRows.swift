@@ -40,12 +40,13 @@ struct QuantizedRows: Sendable {
 
     /// Queues the rounding of some tokens.
     func enqueue(
-        _ input: DeviceBuffer<UInt16>, _ routing: RoutingArgument, tokenCount: Int, on stream: Stream
+        _ input: DeviceBuffer<UInt16>, tokenCount: Int, on stream: Stream
     ) throws(CUDAError) {
         let arguments = QuantizeRows.Arguments(
-            routing: routing, encodeScales: encodeScale.address, input: input.address, output: rows.address,
-            factors: factors.address, inputPitch: UInt32(pitch), outputPitch: UInt32(pitch))
+            list: 0, encodeScales: encodeScale.address, input: input.address, output: rows.address,
+            factors: factors.address, inputPitch: UInt32(pitch), outputPitch: UInt32(pitch),
+            rowCount: UInt32(tokenCount))
         try stream.launch(
-            kernel, QuantizeRows.launch(blockCount: tokenCount, rowCount: min(tokenCount, 16)), arguments)
+            kernel, QuantizeRows.launch(blockCount: tokenCount.dividedRoundingUp(by: 16), rowCount: 16), arguments)
     }
 }

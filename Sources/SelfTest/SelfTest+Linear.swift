@@ -60,12 +60,13 @@ extension SelfTest {
     ) throws {
         let (rowCount, columnCount) = (matrix.rowCount, matrix.columnCount)
         let layer = try LinearLayer(
-            LinearWeights(matrix, loader: loader, on: stream), maximumTokenCount: 128, activationPrecision: precision,
+            LinearWeights(matrix, loader: loader, on: stream), maximumTokenCount: 700, activationPrecision: precision,
             loader: loader, on: stream)
-        let (expanded, workspace) = (ExpandedMatrix(matrix), try StreamWorkspace(on: stream))
+        let (expanded, workspace) = (ExpandedMatrix(matrix), try LinearWorkspace(for: [layer], on: stream))
         let scale = matrix.inputEncodeScale == nil ? "computed" : "given"
         let name = matrix.name + (precision == .nvfp4 ? ", w4a4, \(scale) scale" : "")
-        let counts = selection.isSmall ? [1, 9, 33] : [0, 1, 2, 7, 8, 9, 16, 17, 32, 33, 64, 65, 128]
+        let counts =
+            selection.isSmall ? [1, 9, 33, 129] : [0, 1, 2, 7, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129, 257, 700]
         for tokenCount in counts {
             var random = random("\(name) \(tokenCount)")
             let tokens = Activations(rowCount: tokenCount, columnCount: columnCount, using: &random)
@@ -86,7 +87,7 @@ extension SelfTest {
     }
 
     private func multiply(
-        _ layer: LinearLayer, _ tokens: Activations, _ residuals: Activations?, _ workspace: StreamWorkspace
+        _ layer: LinearLayer, _ tokens: Activations, _ residuals: Activations?, _ workspace: LinearWorkspace
     ) throws -> [UInt16] {
         let input = try DeviceBuffer<UInt16>(loader.context, count: tokens.rowCount * layer.inputPitch)
         let output = try DeviceBuffer<UInt16>(loader.context, count: tokens.rowCount * layer.outputPitch)
@@ -119,7 +120,7 @@ extension SelfTest {
             // The largest value: the encode scale of the row is 2688 / 10.5 = 256.
             tokens[token, token] = 10.5
         }
-        let found = try multiply(layer, tokens, nil, StreamWorkspace(on: stream))
+        let found = try multiply(layer, tokens, nil, LinearWorkspace(for: [layer], on: stream))
         var wrong = 0
         for token in 0..<tokens.rowCount {
             let row = quantizedRow(Array(tokens.values[token * size..<(token + 1) * size]), encodeScale: encodeScale)

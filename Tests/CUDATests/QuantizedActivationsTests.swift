@@ -42,14 +42,14 @@ extension FakeDriverTests {
             #expect(rounding.map(\.inputWeights) == [0, 0, workspace.rows.rowWeights.address, 0])
             #expect(rounding.map(\.sumWeights) == [0, 0, 0, 0])
             #expect(rounding.map(\.factors) == [UInt64](repeating: memory.factors.address, count: 4))
-            #expect(rounding[2].routing.rowTokens == workspace.rows.rowTokens.address)
-            #expect(rounding[0].output == memory.rows?.address && rounding[2].output == rounding[0].output)
+            #expect(rounding[2].sources == workspace.rows.rowTokens.address)
+            #expect(rounding[0].output == memory.rows.address && rounding[2].output == rounding[0].output)
             #expect(rounding[1].input == workspace.streamed?.hidden.address && rounding[1].output == rounding[1].input)
             // The rounded rows are in order, and what is left of their scales multiplies sums.
             #expect(products.map(\.routing.rowWeights) == [UInt64](repeating: memory.factors.address, count: 4))
             #expect(products.map(\.routing.rowTokens) == [0, 0, 0, workspace.rows.rowTokens.address])
             #expect(products.map(\.weightsRowsOnInput) == [1, 0, 1, 0])
-            #expect(products[0].up.inputs == memory.rows?.address && products[0].hidden == rounding[1].input)
+            #expect(products[0].up.inputs == memory.rows.address && products[0].hidden == rounding[1].input)
             #expect(products.map(\.residual) == [0, products[1].residual, 0, products[1].output])
         }
 
@@ -70,10 +70,13 @@ extension FakeDriverTests {
             let rounding = [1, 3].map { arguments(launches[$0], as: QuantizeRows.Arguments.self) }
             let products = [2, 4].map { arguments(launches[$0], as: MoEGemm.Arguments.self) }
             let memory = try #require(workspace.grouped)
-            #expect(rounding[0].output == memory.inputs.address && products[0].inputs == memory.inputs.address)
-            #expect(rounding[1].output == memory.hidden.address && products[1].hidden == memory.hidden.address)
+            let rows = try #require(workspace.quantized).rows.address
+            #expect(rounding.map(\.output) == [rows, rows] && products.map(\.inputs) == [rows, rows])
+            #expect(products[0].hidden == memory.hidden.address && rounding[1].input == memory.hidden.address)
             #expect(rounding.map(\.sumWeights) == [0, workspace.rows.rowWeights.address])
-            #expect(rounding[0].slotCount == products[0].slotCount && products[0].slotCount > 0)
+            // Rows of experts in order; the second product's too, since a token has two.
+            #expect(rounding.map(\.outputPitch) == [32, 32] && products.map(\.tokenCount) == [32, 32])
+            #expect(rounding[1].inputPitch == products[0].slotCount && rounding[1].targets == 0)
             #expect(products.map(\.weightsRowsOnInput) == [1, 0] && products.map(\.residual) == [0, 0])
             #expect(products[1].output == memory.rows.address && products[1].routing.rowTokens != 0)
             #expect(try fake.misuse() == nil)
@@ -105,7 +108,7 @@ extension FakeDriverTests {
                 weights, maximumTokenCount: 3, activationPrecision: .nvfp4, loader: loader, on: stream)
             let input = try DeviceBuffer<UInt16>(loader.context, count: 3 * 128)
             let output = try DeviceBuffer<UInt16>(loader.context, count: 3 * 192)
-            let workspace = try StreamWorkspace(on: stream)
+            let workspace = try LinearWorkspace(for: [layer], on: stream)
             let before = try fake.launches().count
             try layer.enqueue(tokenCount: 3, input: input, output: output, workspace: workspace, on: stream)
             let launches = Array(try fake.launches()[before...])
@@ -113,7 +116,7 @@ extension FakeDriverTests {
             try #require(launches.count == 2)
             let rounding = arguments(launches[0], as: QuantizeRows.Arguments.self)
             let product = arguments(launches[1], as: MoEStream.Arguments.self)
-            #expect(rounding.input == input.address && rounding.routing.rowWeights == 0)
+            #expect(rounding.input == input.address && rounding.list == 0 && rounding.rowCount == 3)
             #expect(product.down.inputs == rounding.output && product.routing.rowWeights == rounding.factors)
             #expect(product.downScales != weights.scale.address && product.routingIsEarly == 1)
         }

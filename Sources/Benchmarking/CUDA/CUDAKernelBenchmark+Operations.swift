@@ -63,13 +63,13 @@ extension CUDAKernelBenchmark {
     }
 
     /// Copies of a matrix.
-    func makeLinearLayers(_ linear: LayerShape.Linear) throws -> [LinearLayer] {
+    func makeLinearLayers(_ linear: LayerShape.Linear, tokenCount: Int) throws -> [LinearLayer] {
         let matrix = SyntheticWeights.matrix(
             "linear", rowCount: linear.rowCount, columnCount: linear.columnCount, format: linear.format, seed: seed)
         let first = try LinearWeights(matrix, loader: loader, on: stream)
         return try (0..<copyCount(ofByteCount: linear.byteCount)).map { index in
             try LinearLayer(
-                index == 0 ? first : LinearWeights(copying: first, on: stream), maximumTokenCount: 128,
+                index == 0 ? first : LinearWeights(copying: first, on: stream), maximumTokenCount: tokenCount,
                 activationPrecision: linear.format == .nvfp4 ? activationPrecision : .full, loader: loader, on: stream)
         }
     }
@@ -79,7 +79,7 @@ extension CUDAKernelBenchmark {
         let (inputPitch, outputPitch) = (layers[0].inputPitch, layers[0].outputPitch)
         let input = try activations(rowCount: tokenCount, columnCount: matrix.columnCount, pitch: inputPitch)
         let output = try poisoned(rowCount: tokenCount, pitch: outputPitch)
-        let workspace = try StreamWorkspace(on: stream)
+        let workspace = try LinearWorkspace(for: layers, on: stream)
         let times = try GraphTimer(stream: stream, launchCount: 64).measure { index in
             try layers[index % layers.count].enqueue(
                 tokenCount: tokenCount, input: input, output: output, workspace: workspace, on: stream)

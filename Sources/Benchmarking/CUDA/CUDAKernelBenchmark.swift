@@ -68,10 +68,8 @@ public struct CUDAKernelBenchmark {
             for tokenCount in tokenCounts { try onRow(route(tokenCount, router)) }
         case .linear:
             for matrix in shape.linears {
-                let layers = try makeLinearLayers(matrix)
-                for tokenCount in tokenCounts where tokenCount <= layers[0].maximumTokenCount {
-                    try onRow(linear(matrix, tokenCount, layers))
-                }
+                let layers = try makeLinearLayers(matrix, tokenCount: tokenCounts.max() ?? 1)
+                for tokenCount in tokenCounts { try onRow(linear(matrix, tokenCount, layers)) }
             }
         case .moe:
             let layers = try ExpertLayers(self, tokenCount: tokenCounts.max() ?? 1, backend: backend)

@@ -1,6 +1,6 @@
 // Rounds rows of activations to NVFP4 and writes them back as BF16, for products that read BF16 (W4A4).
 //
-//   output[r, :] = e2m1 · e4m3, exact in BF16, of the codes and block scales of x = weight(r) · input[source(r), :]
+//   output[target(r), :] = e2m1 · e4m3, exact in BF16, of the codes and block scales of x = weight(r) · input[source(r), :]
 //   factors[r]   = what a sum over the row's products is multiplied by: 1 / G where G is the row's own, times a router weight
 //
 // Codes and scales are those of any/quantize.cu, so of the CPU, for the encode scale G of the row's expert, or, where that is
@@ -13,11 +13,15 @@
 #include "common/nvfp4.cuh"
 #include "common/packed.cuh"
 
-/// How rows lie in memory: `inputPitch` or `outputPitch` elements apart, or as the grouped GEMM reads them.
-enum RowLayout { LINEAR = 0, PACKED = 1 };
+/// How rows lie in memory: LINEAR `inputPitch` or `outputPitch` elements apart; PACKED as the grouped GEMM reads tokens, in
+/// `inputPitch` or `outputPitch` rows; SLOTTED as it leaves rows between its products (common/packed.cuh), in place of
+/// whose index they have slots.
+enum RowLayout { LINEAR = 0, PACKED = 1, SLOTTED = 2 };
 
 struct QuantizeRowsArguments {
-    Routing routing;            ///< rows; of the weights only what the next two say
+    const RowBlockList* list;   ///< without one, rows 0 to rowCount of the first expert
+    const u32* sources;         ///< [rows], rows of the input; null: r
+    const u32* targets;         ///< [rows], rows of the output; null: r
     const float* inputWeights;  ///< [rows], multiply the input before it is rounded; null: 1
     const float* sumWeights;    ///< [rows], multiply `factors`; null: 1
     const float* encodeScales;  ///< [E], 0: the row's own
@@ -25,7 +29,7 @@ struct QuantizeRowsArguments {
     char* output;               ///< BF16
     float* factors;             ///< [rows]
     u32 inputPitch, outputPitch;
-    u32 slots;  ///< of packed rows
+    u32 rowCount;
     u32 unused;
 };
 
@@ -37,9 +41,9 @@ struct RowPiece {
     u64 slabBytes;
     u32 swizzle;
 
-    DEVICE RowPiece(char* base, u64 index, u32 pitch, u32 slots, u32 slot)
-        : row(base + (kLayout == PACKED ? (u64)slot * PACKED_BYTES : index * pitch * 2)),
-          slabBytes((u64)slots * PACKED_BYTES), swizzle(slot % 8) {}
+    DEVICE RowPiece(char* base, u64 index, u32 pitch)
+        : row(base + index * (kLayout == LINEAR ? 2 * (u64)pitch : PACKED_BYTES)), slabBytes((u64)pitch * PACKED_BYTES),
+          swizzle(kLayout == SLOTTED ? index % 8 : 0) {}
 
     DEVICE u32* packed_pair(u32 piece, u32 index) const {
         return reinterpret_cast<u32*>(row + piece / 4 * slabBytes + (index ^ swizzle) * 16 + piece % 4 * 4);
@@ -105,15 +109,18 @@ template <int kInput, int kOutput, int kPieces>
 DEVICE void quantize_rows(const QuantizeRowsArguments& arguments) {
     launch_next_kernel();
     wait_for_previous_kernel();
-    const u32 count = arguments.routing.list->count;
+    constexpr u32 rowsOfBlock = 16;
+    const RowBlockList* list = arguments.list;
+    const u32 count = list ? list->count : (arguments.rowCount + rowsOfBlock - 1) / rowsOfBlock;
     for (u32 index = blockIdx.x; index < count; index += gridDim.x) {
-        const RowBlock block = arguments.routing.list->blocks[index];
+        const RowBlock block = list ? list->blocks[index]
+                                    : RowBlock{0, index * rowsOfBlock, min(rowsOfBlock, arguments.rowCount - index * rowsOfBlock), 0};
         const float given = arguments.encodeScales[block.expert];
         for (u32 i = blockIdx.y; i < block.rowCount; i += gridDim.y) {
-            const u32 row = block.firstRow + i, slot = first_slot(block, index) + i;
-            const RowPiece<kInput> input(arguments.input, row_token(arguments.routing, row), arguments.inputPitch,
-                                         arguments.slots, slot);
-            const RowPiece<kOutput> output(arguments.output, row, arguments.outputPitch, arguments.slots, slot);
+            const u32 row = block.firstRow + i;
+            const u32 source = kInput == SLOTTED ? first_slot(block, index) + i : arguments.sources ? arguments.sources[row] : row;
+            const RowPiece<kInput> input(arguments.input, source, arguments.inputPitch);
+            const RowPiece<kOutput> output(arguments.output, arguments.targets ? arguments.targets[row] : row, arguments.outputPitch);
             const float weight = arguments.inputWeights ? arguments.inputWeights[row] : 1.0f;
             float values[16], encodeScale = given;
             if (given == 0.0f) {
@@ -132,13 +139,6 @@ DEVICE void quantize_rows(const QuantizeRowsArguments& arguments) {
             }
             if (threadIdx.x == 0)
                 arguments.factors[row] = (given == 0.0f ? inverse : 1.0f) * (arguments.sumWeights ? arguments.sumWeights[row] : 1.0f);
-        }
-        if (kInput == LINEAR && kOutput == PACKED) {
-            float zeros[16] = {};
-            for (u32 i = block.rowCount + blockIdx.y; i < slot_count(block.rowCount); i += gridDim.y) {
-                const RowPiece<kOutput> output(arguments.output, 0, 0, arguments.slots, first_slot(block, index) + i);
-                for (u32 piece = threadIdx.x; piece < kPieces; piece += blockDim.x) output.store(piece, zeros);
-            }
         }
     }
 }
