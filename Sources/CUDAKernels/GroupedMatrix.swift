@@ -12,7 +12,10 @@ struct GroupedMatrix: Sendable {
     }
 
     private static func gemm(_ shape: ExpertShape) -> MoEGemm {
-        MoEGemm(shape: shape, hasOneRow: true, rowCount: MoEGemm.rowCounts.many)
+        // FP8 fragments leave registers for the sums of 64 rows.
+        let rowCounts = MoEGemm.rowCounts
+        return MoEGemm(
+            shape: shape, hasOneRow: true, rowCount: shape.down.format == .float8 ? rowCounts.few : rowCounts.many)
     }
 
     /// Why a GPU cannot compute such products; nil if it can.
@@ -58,7 +61,7 @@ extension GroupedMatrix {
                 stream.context,
                 count: largest { _, tokenCount in
                     MoEGemm.counterCount(
-                        blockCount: tokenCount.dividedRoundingUp(by: MoEGemm.rowCounts.many), on: device)
+                        blockCount: tokenCount.dividedRoundingUp(by: MoEGemm.rowCounts.few), on: device)
                 })
             partials = try DeviceBuffer(
                 stream.context, count: largest { shape, _ in GroupedMatrix.gemm(shape).partialCount(on: device) })

@@ -70,12 +70,13 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
         let hopper = [Architecture(9, 0)]
         let products = [
             ("scout", scout, true), ("gpt-oss", gptOSS, false), ("qwen3", qwen3, false), ("nemotron", nemotron, false),
-            ("head", head, true),
+            ("head", head, true), ("fp8", fp8, true),
         ]
         .flatMap { name, shape, hasOneRow in
             cases(for: hopper, ["HGMMA", "UBLKCP"], name) {
-                try MoEGemm(shape: shape, hasOneRow: hasOneRow, rowCount: name == "gpt-oss" ? 64 : 128).program(
-                    from: .embedded, for: $0)
+                try MoEGemm(shape: shape, hasOneRow: hasOneRow, rowCount: ["gpt-oss", "fp8"].contains(name) ? 64 : 128)
+                    .program(
+                        from: .embedded, for: $0)
             }
         }
         let packing = cases(for: portable, ["LDG", "STG"]) {

@@ -618,23 +618,23 @@ struct MoeGemm {
     DEVICE void stage_ungated(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
 #pragma unroll
         for (int m = 0; m < kPerGroup; ++m) {
-            const u32 block = block_of<kPerGroup>(m), tile = warp % 4, half = lane % 2 * 8;
-            const u16* biases = block < item.blocks ? arguments.upBiases : nullptr;
-            if (biases) biases += (u64)item.expert * 2 * (kDownSlabs * 64) + (item.weightBlock + block) * 64 + tile * 16 + half;
-            char* out = staging + block * kStagingBytes + tile * 4;
+            const u32 block = block_of<kPerGroup>(m), tile = warp % 4;
+            const bool biased = arguments.upBiases && block < item.blocks;
+            const u32 first = item.expert * 2 * (kDownSlabs * 64) + (item.weightBlock + block) * 64 + tile * 16;
             each_row(sums[m], item.rowCount, [&](u32 row, const float* sums) {
-                // Read for every row: there are no registers to keep them in.
-                const float4 biasLow = four_values(biases), biasHigh = four_values(biases ? biases + 4 : nullptr);
-                const float4 low = quad(sums + half), high = quad(sums + half + 4);
-                const float scale = item.weights[row] * item.scales[0];
-                const u32 pairs[4] = {
-                    pack_bf16x2(ungated(low.x * scale + biasLow.x), ungated(low.y * scale + biasLow.y)),
-                    pack_bf16x2(ungated(low.z * scale + biasLow.z), ungated(low.w * scale + biasLow.w)),
-                    pack_bf16x2(ungated(high.x * scale + biasHigh.x), ungated(high.y * scale + biasHigh.y)),
-                    pack_bf16x2(ungated(high.z * scale + biasHigh.z), ungated(high.w * scale + biasHigh.w))};
-#pragma unroll
-                for (int i = 0; i < 4; ++i)
-                    *reinterpret_cast<u32*>(out + row * PACKED_BYTES + ((half / 2 + i) ^ row % 8) * 16) = pairs[i];
+                // One half after the other, all else read again for every row: registers are full of sums.
+#pragma unroll 1
+                for (u32 i = 0; i < 2; ++i) {
+                    const u32 columns = lane % 2 * 8 + i * 4;
+                    const float scale = item.weights[row] * item.scales[0];
+                    const float4 sum = quad(sums + columns);
+                    const float4 bias = four_values(biased ? arguments.upBiases + first + columns : nullptr);
+                    u32* pieces = reinterpret_cast<u32*>(staging + block * kStagingBytes + row * PACKED_BYTES) + tile;
+                    pieces[(columns / 2 ^ row % 8) * 4] =
+                        pack_bf16x2(ungated(sum.x * scale + bias.x), ungated(sum.y * scale + bias.y));
+                    pieces[((columns / 2 + 1) ^ row % 8) * 4] =
+                        pack_bf16x2(ungated(sum.z * scale + bias.z), ungated(sum.w * scale + bias.w));
+                }
             });
         }
     }
