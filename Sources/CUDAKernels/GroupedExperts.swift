@@ -42,11 +42,14 @@ struct GroupedExperts: Sendable {
         arguments.residual = job.residual?.address ?? 0
         if configuration.hasSharedExpert {
             let gemm = MoEGemm(shape: shape, hasOneRow: true, rowCount: MoEGemm.rowCounts.many)
-            arguments.tokenExpert = UInt32(configuration.expertCount)
             arguments.slotCount = slotCount(
                 rowCount: job.tokenCount, blockCount: job.tokenCount.dividedRoundingUp(by: gemm.rowCount))
-            try product.multiply(gemm, arguments, on: stream)
-            arguments.residual = job.output.address
+            for expert in configuration.sharedExperts {
+                arguments.tokenExpert = UInt32(expert)
+                try product.multiply(
+                    gemm, arguments, followsPack: expert == configuration.sharedExperts.lowerBound, on: stream)
+                arguments.residual = job.output.address
+            }
         }
         let gemm = MoEGemm(shape: shape, hasOneRow: configuration.topK == 1, rowCount: job.groupedRowCount)
         arguments.routing = job.groupedRouting
