@@ -54,7 +54,7 @@ struct MoeGemmArguments {
 template <int kFormat, int kUpBlocks, int kUpSlabs, int kDownBlocks, int kDownSlabs, int kOutputs, int kActivation,
           bool kOneRow, int kRows>
 struct MoeGemm {
-    static_assert(kRows == 32 || kRows == 64 || kRows == 128, "a number of token columns that products exist for");
+    static_assert(kRows == 32 || kRows == 64 || kRows == 96 || kRows == 128, "a number of token columns that products exist for");
     static constexpr int kBlocks = 4;   ///< blocks of weight rows of an item
     static constexpr int kMultipliers = 8;
     static constexpr int kGatherers = 2;
@@ -63,8 +63,15 @@ struct MoeGemm {
     static constexpr int kDownGroups = (kDownBlocks + kBlocks - 1) / kBlocks;
     static_assert(kOutputs % 8 == 0, "16-byte stores");
 
-    static constexpr int kInputBytes = kRows * PACKED_BYTES;
-    static constexpr int kStageBytes = (kInputBytes + kBlocks * slab_bytes(kFormat) + 1023) / 1024 * 1024;
+    /// Two slabs a stage cost less waiting, but leave room for fewer stages.
+#ifdef STAGE_SLABS
+    static constexpr int kStageSlabs = STAGE_SLABS;
+#else
+    static constexpr int kStageSlabs = kRows <= 64 && kFormat != BF16 ? 2 : 1;
+#endif
+    static constexpr int kInputBytes = kRows * PACKED_BYTES;  ///< of a slab
+    static constexpr int kBlockBytes = kStageSlabs * slab_bytes(kFormat);
+    static constexpr int kStageBytes = (kStageSlabs * kInputBytes + kBlocks * kBlockBytes + 1023) / 1024 * 1024;
     static constexpr int kStagingBytes = kRows * PACKED_BYTES;  ///< of a warpgroup
     static constexpr int kWarpFloats = kBlocks / 2 * 16 * kRows;      ///< sums of a warp
     static constexpr int kPartFloats = kMultipliers * kWarpFloats;  ///< of a part of an item
@@ -147,7 +154,7 @@ struct MoeGemm {
     }
 
     DEVICE const char* inputs(u32 stage) const { return memory + stage * kStageBytes; }
-    DEVICE const char* weights(u32 stage) const { return memory + stage * kStageBytes + kInputBytes; }
+    DEVICE const char* weights(u32 stage) const { return memory + stage * kStageBytes + kStageSlabs * kInputBytes; }
 
     // --- The warp that takes items ---
 
@@ -325,90 +332,122 @@ struct MoeGemm {
     DEVICE void copy_weights(const char* source, u32 pitch, u32 blocks, u32 slabs, Cursor& cursor, bool elected) const {
         const u64 policy = evict_first_policy();
 #pragma unroll 1
-        for (u32 slab = 0; slab < slabs; ++slab) {
+        for (u32 slab = 0; slab < slabs; slab += kStageSlabs) {
             barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
             if (elected) {
                 u64* full = &barriers->full[cursor.stage];
-                char* stage = memory + cursor.stage * kStageBytes + kInputBytes;
-                if (slab + kAhead == slabs || (slab == 0 && slabs < kAhead)) barrier_arrive(&barriers->nearEnd);
-                barrier_arrive_expecting(full, blocks * slab_bytes(kFormat));
+                char* stage = memory + cursor.stage * kStageBytes + kStageSlabs * kInputBytes;
+                const u32 bytes = min(kStageSlabs, slabs - slab) * slab_bytes(kFormat);
+                if (slab + kAhead >= slabs && (slab == 0 || slab + kAhead - kStageSlabs < slabs)) barrier_arrive(&barriers->nearEnd);
+                barrier_arrive_expecting(full, blocks * bytes);
 #pragma unroll
                 for (int i = 0; i < kBlocks; ++i)
-                    if (i < blocks)
-                        bulk_copy(stage + i * slab_bytes(kFormat), source + (u64)i * pitch, slab_bytes(kFormat), full, policy);
+                    if (i < blocks) bulk_copy(stage + i * kBlockBytes, source + (u64)i * pitch, bytes, full, policy);
             }
-            source += slab_bytes(kFormat);
+            source += kBlockBytes;
             cursor.advance();
         }
     }
 
     // --- The warps that copy activations: tokens, 16 bytes a thread, or blocks of `hidden`, which one thread can copy ---
 
+    /// Stages that a warp has issued copies of. Their arrival is told later, when they are there: only then can the matrix
+    /// units be made to see what ordinary copies have written.
+    struct Issued {
+        static constexpr u32 kLag = kStages < 5 ? 1 : 3;
+        static_assert(kLag + 2 <= kStages, "a stage must be full before the last empty one is waited for");
+        Cursor next;
+        u32 oldest, count;
+    };
+
+    /// Tells of a stage that all copies but the last kLag stages' are there.
+    template <u32 pending>
+    DEVICE void tell(Issued& issued) const {
+        copies_wait<pending>();
+        fence_async_shared();
+        __syncwarp();
+        for (; issued.count > pending; --issued.count) {
+            if (lane == 0) barrier_arrive(&barriers->full[issued.oldest]);
+            if (++issued.oldest == kStages) issued.oldest = 0;
+        }
+    }
+
     DEVICE void copy_inputs() const {
-        const u32 gatherer = warp - (kThreads / 32 - kGatherers);
-        const bool elected = elect_one();
-        Cursor cursor{0, 0};
+        const bool copiesHidden = elect_one() && warp == kThreads / 32 - 1;
+        Issued issued{{0, 0}, 0, 0};
         for (u32 index = 0;; ++index) {
+            // Who waits long for an item must not keep others waiting.
+            if (!__any_sync(~0u, barrier_poll(&barriers->itemsFull[index % kItems], index / kItems % 2))) tell<0>(issued);
             const Item& item = await_item(index);
             const u32 blocks = same_in_all(item.blocks);
-            if (blocks == 0) return;
+            if (blocks == 0) return tell<0>(issued);
             const u32 firstSlab = same_in_all(item.firstSlab), slabs = same_in_all(item.slabs);
+            const u32 rowCount = same_in_all(item.rowCount);
             if (kUpBlocks == 0 || same_in_all(item.up)) {
-                gather_tokens(index, arguments.inputs + (u64)firstSlab * arguments.tokenCount * PACKED_BYTES, slabs, cursor);
+                const char* tokens = arguments.inputs + (u64)firstSlab * arguments.tokenCount * PACKED_BYTES;
+                gather_tokens(index, tokens, rowCount, slabs, issued);
             } else {
-                const u32 slot = same_in_all(item.slot), rowCount = same_in_all(item.rowCount);
+                const u32 slot = same_in_all(item.slot);
                 __syncwarp();
-                if (elected) release_item(index);
+                if (lane == 0) release_item(index);
                 fence_async();
                 copy_hidden(arguments.hidden + ((u64)firstSlab * arguments.slots + slot) * PACKED_BYTES,
-                            slot_count(rowCount) * PACKED_BYTES, slabs, cursor, elected && gatherer == 0);
+                            slot_count(rowCount) * PACKED_BYTES, slabs, issued, copiesHidden);
             }
         }
     }
 
-    DEVICE void gather_tokens(u32 index, const char* source, u32 slabs, Cursor& cursor) const {
+    DEVICE void gather_tokens(u32 index, const char* source, u32 rowCount, u32 slabs, Issued& issued) const {
         constexpr int rowsAtOnce = 32 * kGatherers / 8;
         const u32 thread = threadIdx.x % (32 * kGatherers), piece = thread % 8, first = thread / 8;
-        const Item& item = await_item(index);
-        const u32 rowCount = same_in_all(item.rowCount);
-        u32 offsets[kRows / rowsAtOnce];
+        const Item& item = items[index % kItems];
+        u32 tokens[kRows / rowsAtOnce / 2];  // two in a word: there are fewer than 2^16
 #pragma unroll
-        for (int i = 0; i < kRows / rowsAtOnce; ++i)
-            offsets[i] = item.targets[first + i * rowsAtOnce] * PACKED_BYTES + piece * 16;
+        for (int i = 0; i < kRows / rowsAtOnce; i += 2)
+            tokens[i / 2] = item.targets[first + i * rowsAtOnce] | item.targets[first + (i + 1) * rowsAtOnce] << 16;
         __syncwarp();
         if (lane == 0) release_item(index);
+        source += piece * 16;
         const u64 pitch = (u64)arguments.tokenCount * PACKED_BYTES;
         const u32 target = first * PACKED_BYTES + (piece ^ first % 8) * 16;
 #pragma unroll 1
         for (u32 slab = 0; slab < slabs; ++slab) {
-            barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
-            char* stage = memory + cursor.stage * kStageBytes + target;
+            if (slab % kStageSlabs == 0) barrier_wait(&barriers->empty[issued.next.stage], issued.next.parity ^ 1);
+            char* rows = memory + issued.next.stage * kStageBytes + slab % kStageSlabs * kInputBytes + target;
 #pragma unroll
             for (int i = 0; i < kRows / rowsAtOnce; i += 2) {
                 if (i * rowsAtOnce >= rowCount) break;
-                copy_16(stage + i * rowsAtOnce * PACKED_BYTES, source + offsets[i]);
-                copy_16(stage + (i + 1) * rowsAtOnce * PACKED_BYTES, source + offsets[i + 1]);
+                copy_16(rows + i * rowsAtOnce * PACKED_BYTES, source + (u64)(tokens[i / 2] & 0xFFFF) * PACKED_BYTES);
+                copy_16(rows + (i + 1) * rowsAtOnce * PACKED_BYTES, source + (u64)(tokens[i / 2] >> 16) * PACKED_BYTES);
             }
-            barrier_arrive_after_copies(&barriers->full[cursor.stage]);
             source += pitch;
-            cursor.advance();
+            if (slab % kStageSlabs == kStageSlabs - 1 || slab + 1 == slabs) issue(issued);
         }
     }
 
-    DEVICE void copy_hidden(const char* source, u32 bytes, u32 slabs, Cursor& cursor, bool copies) const {
+    DEVICE void issue(Issued& issued) const {
+        copies_commit();
+        ++issued.count, issued.next.advance();
+        if (issued.count > Issued::kLag) tell<Issued::kLag>(issued);
+    }
+
+    DEVICE void copy_hidden(const char* source, u32 bytes, u32 slabs, Issued& issued, bool copies) const {
         const u64 policy = evict_last_policy(), pitch = (u64)arguments.slots * PACKED_BYTES;
 #pragma unroll 1
-        for (u32 slab = 0; slab < slabs; ++slab) {
-            barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
-            u64* full = &barriers->full[cursor.stage];
+        for (u32 slab = 0; slab < slabs; slab += kStageSlabs) {
+            const u32 stage = issued.next.stage;
+            barrier_wait(&barriers->empty[stage], issued.next.parity ^ 1);
             if (copies) {
-                barrier_arrive_expecting(full, bytes);
-                bulk_copy(memory + cursor.stage * kStageBytes, source, bytes, full, policy);
-            } else {
-                barrier_arrive(full);
+                u64* full = &barriers->full[stage];
+                const u32 count = min(kStageSlabs, slabs - slab);
+                barrier_expect(full, count * bytes);
+#pragma unroll
+                for (int i = 0; i < kStageSlabs; ++i)
+                    if (i < count) bulk_copy(memory + stage * kStageBytes + i * kInputBytes, source + i * pitch, bytes, full, policy);
             }
-            source += pitch;
-            cursor.advance();
+            __syncwarp();
+            source += kStageSlabs * pitch;
+            issue(issued);
         }
     }
 
@@ -416,52 +455,65 @@ struct MoeGemm {
 
     DEVICE u32 group() const { return warp / 4; }
 
+    /// Loads this warp's share of a slab's weights.
+    template <int kPerGroup>
+    DEVICE void load(TileFragments<kFormat> (&tiles)[kPerGroup], u32 stage, int slab) const {
+        const u32 offset = group() * kPerGroup * kBlockBytes + warp % 4 * tile_bytes(kFormat) + slab * slab_bytes(kFormat);
+#pragma unroll
+        for (int m = 0; m < kPerGroup; ++m) tiles[m].load(weights(stage) + offset + m * kBlockBytes, lane);
+    }
+
     /// Sums of kPerGroup blocks of weight rows and N token columns over all slabs.
     template <int N, int kPerGroup>
     DEVICE void multiply(float (&sums)[kPerGroup][N / 8][4], Cursor& cursor, u32 slabs) const {
         TileFragments<kFormat> tiles[kPerGroup];
-        const u32 offset = group() * kPerGroup * slab_bytes(kFormat) + warp % 4 * tile_bytes(kFormat);
-        auto load = [&](TileFragments<kFormat> (&tiles)[kPerGroup], u32 stage) {
-#pragma unroll
-            for (int m = 0; m < kPerGroup; ++m) tiles[m].load(weights(stage) + offset + m * slab_bytes(kFormat), lane);
-        };
 #pragma unroll
         for (int m = 0; m < kPerGroup; ++m)
 #pragma unroll
             for (int n = 0; n < N / 8; ++n) sums[m][n][0] = sums[m][n][1] = sums[m][n][2] = sums[m][n][3] = 0;
-        await_stage(cursor);
-        load(tiles, cursor.stage);
-        u32 previous = 0;
+        barrier_wait(&barriers->full[cursor.stage], cursor.parity);
+        load(tiles, cursor.stage, 0);
+        u32 previous = ~0u;
 #pragma unroll 1
-        for (u32 slab = 0; slab < slabs; ++slab) {
+        for (u32 left = slabs;;) {
             TileFragments<kFormat> next[kPerGroup];
-            const u64 b = wgmma_descriptor(inputs(cursor.stage));
+            multiply_slab<N, kPerGroup, 0>(sums, tiles, next, cursor, previous, left);
+            if (--left == 0) break;
+            if (kStageSlabs == 1) {
 #pragma unroll
-            for (int m = 0; m < kPerGroup; ++m) tiles[m].prepare();
-            multiply_step<N, kPerGroup, 0>(sums, tiles, b);
-            if (slab > 0) release_stage(previous);
-            previous = cursor.stage;
-            cursor.advance();
-            multiply_step<N, kPerGroup, 1>(sums, tiles, b);
-            multiply_step<N, kPerGroup, 2>(sums, tiles, b);
-            if (slab + 1 < slabs) {
-                await_stage(cursor);
-                load(next, cursor.stage);
+                for (int m = 0; m < kPerGroup; ++m) tiles[m] = next[m];
+            } else {
+                multiply_slab<N, kPerGroup, kStageSlabs - 1>(sums, next, tiles, cursor, previous, left);
+                if (--left == 0) break;
             }
-            multiply_step<N, kPerGroup, 3>(sums, tiles, b);
-#pragma unroll
-            for (int m = 0; m < kPerGroup; ++m) tiles[m] = next[m];
         }
         wgmma_wait<0>();
 #pragma unroll
         for (int m = 0; m < kPerGroup; ++m) wgmma_hold(sums[m]);
-        release_stage(previous);
+        release_stage(cursor.stage);
+        cursor.advance();
     }
 
-    /// Waits for a stage's operands. Some of them came by ordinary copies, which the matrix units must not overtake.
-    DEVICE void await_stage(const Cursor& cursor) const {
-        barrier_wait(&barriers->full[cursor.stage], cursor.parity);
-        fence_async_shared();
+    /// Multiplies a slab, the first or the second of its stage, and loads the weights of the next one.
+    template <int N, int kPerGroup, int slab>
+    DEVICE void multiply_slab(float (&sums)[kPerGroup][N / 8][4], TileFragments<kFormat> (&tiles)[kPerGroup],
+                              TileFragments<kFormat> (&next)[kPerGroup], Cursor& cursor, u32& previous, u32 left) const {
+        const u64 b = wgmma_descriptor(inputs(cursor.stage) + slab * kInputBytes);
+#pragma unroll
+        for (int m = 0; m < kPerGroup; ++m) tiles[m].prepare();
+        multiply_step<N, kPerGroup, 0>(sums, tiles, b);
+        if (slab == 0 && previous != ~0u) release_stage(previous);
+        multiply_step<N, kPerGroup, 1>(sums, tiles, b);
+        multiply_step<N, kPerGroup, 2>(sums, tiles, b);
+        if (left > 1) {
+            if (slab == kStageSlabs - 1) {
+                previous = cursor.stage;
+                cursor.advance();
+                barrier_wait(&barriers->full[cursor.stage], cursor.parity);
+            }
+            load(next, cursor.stage, (slab + 1) % kStageSlabs);
+        }
+        multiply_step<N, kPerGroup, 3>(sums, tiles, b);
     }
 
     DEVICE void release_stage(u32 stage) const {
@@ -681,7 +733,7 @@ struct MoeGemm {
 
     DEVICE void run() {
         if (threadIdx.x == 0) {
-            for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], 1 + 32 * kGatherers), barrier_init(&barriers->empty[i], kMultipliers);
+            for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], 1 + kGatherers), barrier_init(&barriers->empty[i], kMultipliers);
             for (int i = 0; i < kItems; ++i)
                 barrier_init(&barriers->itemsFull[i], 1), barrier_init(&barriers->itemsEmpty[i], kMultipliers + kGatherers + 2);
             barrier_init(&barriers->nearEnd, 1);
