@@ -1,4 +1,5 @@
 public import CUDA
+public import Kernels
 
 /// A matrix product on a GPU: attention projections, the head.
 ///
@@ -15,16 +16,21 @@ public final class LinearLayer: Sendable {
     private let lists: TokenLists
     /// For more tokens; nil if there never are.
     private let grouped: GroupedMatrix?
+    /// Where activations are rounded to NVFP4.
+    private let quantized: QuantizedRows?
 
     /// Up to so many tokens the streaming kernel is faster: measured on an H100 (docs/kernels-gpu-notes.md).
     private static let streamedTokenCount = 16
 
     /// Chooses the kernels and loads them.
     ///
+    /// - Parameter activationPrecision: with NVFP4 (W4A4), for NVFP4 weights only, rows are rounded before they are multiplied,
+    ///   in memory that the layer has: its launches then follow each other in one stream.
     /// - Throws: ``CUDA/CUDAError`` with code `unsupported` and the reason if no kernel computes the matrix on this GPU, or that
     ///   of the compiler or the driver.
     public init(
-        _ weights: LinearWeights, maximumTokenCount: Int, loader: KernelLoader, on stream: Stream
+        _ weights: LinearWeights, maximumTokenCount: Int, activationPrecision: ActivationPrecision = .full,
+        loader: KernelLoader, on stream: Stream
     ) throws(CUDAError) {
         let device = loader.context.device
         guard 1...Route.largestTokenCount ~= maximumTokenCount else {
@@ -46,12 +52,17 @@ public final class LinearLayer: Sendable {
             max(1, min(maximumTokenCount, kernels.last?.tokenCount ?? 0)), expert: 0,
             blockRowCount: MoEStream.largestRowCount, on: stream)
         grouped = isStreamed ? nil : try GroupedMatrix(weights.shape, loader: loader)
+        groupedCounts =
+            isStreamed ? nil : GroupedMatrix.Counts(weights.shape, tokenCount: maximumTokenCount, on: device)
+        quantized =
+            activationPrecision == .nvfp4
+            ? try QuantizedRows(weights, tokenCount: maximumTokenCount, loader: loader, on: stream) : nil
         self.weights = weights
         self.maximumTokenCount = maximumTokenCount
     }
 
-    /// Whether some numbers of tokens take the grouped product.
-    var isGrouped: Bool { grouped != nil }
+    /// The memory of the grouped product; nil if no number of tokens takes it.
+    let groupedCounts: GroupedMatrix.Counts?
 
     /// The elements from one row of the input to the next: the columns up to a multiple of 64, those beyond them zero.
     public var inputPitch: Int { weights.shape.inputPitch }
@@ -79,11 +90,15 @@ public final class LinearLayer: Sendable {
         try input.checkRows(tokenCount, pitch: inputPitch, "linear layer: input")
         try output.checkRows(tokenCount, pitch: outputPitch, "linear layer: output")
         try residual?.checkRows(tokenCount, pitch: outputPitch, "linear layer: residual")
+        let rows = quantized?.rows ?? input
         if let entry = streaming.first(where: { $0.stream.tokenCount >= tokenCount }) {
-            try enqueue(entry, tokenCount, input, residual, output, workspace.streaming, on: stream)
+            try quantized?.enqueue(input, tokenCount: tokenCount, on: stream)
+            try enqueue(entry, tokenCount, rows, residual, output, workspace.streaming, on: stream)
         } else if let grouped, let memory = workspace.memory(for: self) {
+            try quantized?.enqueue(input, tokenCount: tokenCount, on: stream)
             try grouped.enqueue(
-                tokenCount: tokenCount, weights, input: input, residual: residual, output: output, memory, on: stream)
+                tokenCount: tokenCount, weights, quantized, input: rows, residual: residual, output: output, memory,
+                on: stream)
         } else {
             throw CUDAError(.invalidArgument, "linear layer: a workspace for other layers or fewer tokens")
         }
@@ -93,13 +108,16 @@ public final class LinearLayer: Sendable {
         _ entry: StreamEntry, _ tokenCount: Int, _ input: DeviceBuffer<UInt16>, _ residual: DeviceBuffer<UInt16>?,
         _ output: DeviceBuffer<UInt16>, _ workspace: StreamWorkspace, on stream: Stream
     ) throws(CUDAError) {
+        let routing = lists.routing(tokenCount: tokenCount)
+            .with(rowTokens: 0, rowWeights: quantized?.factors.address ?? 0)
         var arguments = MoEStream.Arguments(
-            routing: lists.routing(tokenCount: tokenCount),
-            down: MoEStream.Operands(weights.slabs, input, pitch: inputPitch), output: output.address,
-            partials: workspace.partials.address, state: workspace.state.address, tokenCount: UInt32(tokenCount))
+            routing: routing, down: MoEStream.Operands(weights.slabs, input, pitch: inputPitch),
+            output: output.address, partials: workspace.partials.address, state: workspace.state.address,
+            tokenCount: UInt32(tokenCount))
         arguments.residual = residual?.address ?? 0
-        arguments.downScales = weights.scale.address
+        arguments.downScales = (quantized?.scale ?? weights.scale).address
+        arguments.rowScales = weights.rowScales.count > 0 ? weights.rowScales.address : 0
         arguments.routingIsEarly = 1
-        try stream.launch(entry.kernel, entry.launch(isEarly: true), arguments)
+        try stream.launch(entry.kernel, entry.launch(isEarly: quantized == nil), arguments)
     }
 }

@@ -23,6 +23,10 @@ public struct MoEConfiguration: Sendable, Equatable {
     public var activation: ExpertActivation
     /// How the experts' weights are stored.
     public var format: WeightFormat
+    /// The precision of the activations that enter the products: NVFP4 (W4A4) for NVFP4 weights only.
+    ///
+    /// Rows are BF16 in memory either way.
+    public var activationPrecision = ActivationPrecision.full
     /// Whether the projections have biases.
     public var hasBiases = false
     /// Whether one more expert, of the same sizes, computes every token with weight 1.

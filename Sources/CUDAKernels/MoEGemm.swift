@@ -10,13 +10,15 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
         var routing: RoutingArgument
         var upWeights: UInt64 = 0
         var downWeights: UInt64
-        /// Packed: tokens, and rows between the products.
+        /// Packed: rows, or tokens if they are gathered, and rows between the products.
         var inputs: UInt64
         var hidden: UInt64 = 0
         var output: UInt64
         var residual: UInt64 = 0
         var upScales: UInt64 = 0
         var downScales: UInt64 = 0
+        /// Of every row of down, besides; `[outputs]`, FP8 only.
+        var rowScales: UInt64 = 0
         var upBiases: UInt64 = 0
         var downBiases: UInt64 = 0
         /// Of the clamped activation.
@@ -24,7 +26,7 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
         var slope: Float = 0
         var counters: UInt64
         var partials: UInt64
-        /// Of the rows between the products.
+        /// Of packed rows.
         var slotCount: UInt32 = 0
         var tokenCount: UInt32
         var tokenExpert: UInt32 = 0
@@ -45,13 +47,24 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
     /// The token rows of a block at most.
     let rowCount: Int
 
-    private var stageByteCount: Int {
-        (rowCount * MoEPack.rowByteCount + 4 * shape.down.format.slabByteCount).rounded(upTo: 1024)
+    /// Whether the kernel gathers the token of each row by itself, rather than that rows are packed for it.
+    var gathers = false
+
+    /// The slabs of a stage.
+    private var stageSlabCount: Int {
+        let isFP4 = shape.down.format == .nvfp4 || shape.down.format == .mxfp4
+        return rowCount <= 64 && isFP4 ? 2 : 1
     }
 
-    /// What is not stages: two areas of packed rows, sums of eight warps, four items, barriers.
+    private var stageByteCount: Int {
+        (stageSlabCount * (rowCount * MoEPack.rowByteCount + 4 * shape.down.format.slabByteCount))
+            .rounded(upTo: 1024)
+    }
+
+    /// What is not stages: two areas of packed rows (four without a gate), sums of eight warps, four items, barriers.
     private var otherByteCount: Int {
-        2 * rowCount * MoEPack.rowByteCount + 8 * 16 * 20 * 4 + 4 * 4 * (13 + 2 + 2 * rowCount) + 512
+        (shape.activation.isGated ? 2 : 4) * rowCount * MoEPack.rowByteCount + 8 * 16 * 20 * 4 + 4 * 4
+            * (13 + 2 + 2 * rowCount) + 512
     }
 
     private var stageCount: Int { (Self.sharedLimit - otherByteCount) / stageByteCount }
@@ -79,7 +92,8 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
 
     /// The floats of sums over parts of a matrix's columns, which blocks leave to each other.
     func partialCount(on device: Device) -> Int {
-        let partsOfBlock = shape.up == nil ? 3 : shape.down.slabCount >= 64 ? 2 : 0
+        guard shape.downBlockCount > 0 else { return 0 }
+        let partsOfBlock = shape.upBlockCount == 0 ? 3 : shape.down.slabCount >= 64 ? 2 : 0
         return partsOfBlock * device.multiprocessorCount * 256 * rowCount
     }
 
@@ -87,8 +101,9 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
     func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
         let (up, down) = (shape.up, shape.down)
         let parameters = [
-            down.format.deviceName, "\(up?.blockCount ?? 0)", "\(up?.slabCount ?? 0)", "\(down.blockCount)",
+            down.format.deviceName, "\(shape.upBlockCount)", "\(up?.slabCount ?? 0)", "\(shape.downBlockCount)",
             "\(down.slabCount)", "\(shape.outputPitch)", shape.activation.deviceName, "\(hasOneRow)", "\(rowCount)",
+            "\(gathers)",
         ]
         return try sources.program(
             Self.path, for: architecture,

@@ -23,7 +23,12 @@ extension MoEStream {
 
     /// From the best to the shortest (docs/kernels-gpu-notes.md).
     private static func pipelines(_ shape: ExpertShape) -> [Pipeline] {
-        let chunks = shape.down.format == .bfloat16 ? [2] : [8, 4]
+        let chunks =
+            switch shape.down.format {
+            case .nvfp4, .mxfp4: [8, 4]
+            case .float8: [4]
+            case .bfloat16: [2]
+            }
         // Linear layers begin while the launch before them still reads, so slowly; experts wait for routing first.
         let lead = shape.up == nil ? 1 : 3
         return chunks.flatMap { chunk in

@@ -71,7 +71,7 @@ extension FakeDriverTests {
             }
             #expect(graph.nodeCount == 4)
             let launches = Array(try fake.launches()[before...])
-            #expect(launches.map(\.kernel) == ["pack_rows", "multiply_experts", "pack_rows", "multiply_experts"])
+            #expect(launches.map(\.kernel) == ["pack", "multiply_experts", "pack", "multiply_experts"])
             try #require(launches.count == 4)
             // Eight tokens a block of threads, and one of eight slabs.
             #expect(launches.map(\.grid) == [[3, 1, 1], [4, 1, 1], [5, 1, 1], [4, 1, 1]])
@@ -103,6 +103,31 @@ extension FakeDriverTests {
                 #expect(error?.message.contains("a workspace for other layers or fewer tokens") == true)
             }
             #expect(try fake.launches().allSatisfy { $0.kernel == "repack" })
+        }
+
+        @Test("FP8 weights have one scale, or one for each row")
+        func float8() throws {
+            func weights(_ scales: [Float]) throws -> LinearWeights {
+                let matrix = try #require(MoEConfiguration.llama4.experts().first).gate
+                return try LinearWeights(
+                    WeightMatrix(
+                        name: "fp8", rowCount: 48, columnCount: 64, elements: matrix.elements,
+                        encoding: .float8(scales: scales), onDiscard: { _ = matrix }), loader: loader, on: stream)
+            }
+            let input = try DeviceBuffer<UInt16>(loader.context, count: 64)
+            for scales in [[0.25], [Float](repeating: 0.5, count: 48)] {
+                let layer = try LinearLayer(try weights(scales), maximumTokenCount: 1, loader: loader, on: stream)
+                let workspace = try LinearWorkspace(for: [layer], on: stream)
+                try layer.enqueue(tokenCount: 1, input: input, output: input, workspace: workspace, on: stream)
+                let launch = try #require(try fake.launches().last)
+                let arguments = launch.parameters[0].withUnsafeBytes {
+                    $0.loadUnaligned(as: MoEStream.Arguments.self)
+                }
+                #expect(arguments.rowScales == (scales.count == 1 ? 0 : layer.weights.rowScales.address))
+                #expect(layer.weights.globalScale == (scales.count == 1 ? 0.25 : 1))
+            }
+            let error = #expect(throws: CUDAError.self) { try weights([1, 2]) }
+            #expect(error?.message.contains("2 scales, expected 1 or 48") == true)
         }
 
         @Test("what does not fit is refused before anything is queued")

@@ -48,11 +48,6 @@ DEVICE void barrier_arrive_expecting(u64* barrier, u32 bytes) {
                  : "memory");
 }
 
-/// Holds the barrier's phase open until `bytes` more bytes have been copied.
-DEVICE void barrier_expect(u64* barrier, u32 bytes) {
-    asm volatile("mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes) : "memory");
-}
-
 /// Waits, asleep where it takes long: spinning would take issue slots from the warps that compute.
 DEVICE void barrier_wait(u64* barrier, u32 parity) {
     asm volatile(
@@ -157,13 +152,6 @@ DEVICE void store_in_cta(u32* word, u32 value, u32 cta) {
 DEVICE void copy_16(void* shared, const void* global) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(shared)), "l"(global) : "memory");
 }
-
-/// Ends this thread's current group of such copies.
-DEVICE void copies_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-
-/// Waits until at most `pending` of this thread's last groups are under way.
-template <int pending>
-DEVICE void copies_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory"); }
 
 // --- Programmatic dependent launch ---
 

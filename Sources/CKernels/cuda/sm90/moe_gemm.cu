@@ -30,35 +30,36 @@
 
 struct MoeGemmArguments {
     Routing routing;          ///< a list of blocks of up to kRows rows; without one, all tokens are rows of `tokenExpert`
-    const char* upWeights;    ///< slabs, gate and up rows in turns of 8; unused if kUpBlocks is 0
+    const char* upWeights;    ///< slabs, gate and up rows in turns of 8 or up rows alone; unused if kUpBlocks is 0
     const char* downWeights;  ///< slabs
-    const char* inputs;       ///< packed tokens
+    const char* inputs;       ///< packed: tokens if kGathers, else rows
     char* hidden;             ///< packed rows, kDownSlabs; unused if kUpBlocks is 0
     u16* output;              ///< BF16 [T, kOutputs], or y [rows, kOutputs] unless kOneRow
     const u16* residual;      ///< BF16 [T, kOutputs], or null; only if kOneRow
     const float2* upScales;   ///< [E], global scales of gate and up; null: 1
     const float* downScales;  ///< [E]; null: 1
-    const u16* upBiases;      ///< BF16 [E, 2, 64 kDownSlabs], gate then up, or null
+    const float* rowScales;   ///< [kOutputs], of the rows of one expert's down, FP8 only; null: 1
+    const u16* upBiases;      ///< BF16 [E, 2, 64 kDownSlabs], gate then up (up alone in the first half), or null
     const u16* downBiases;    ///< BF16 [E, kOutputs], or null
     ActivationConstants constants;
     u32* counters;            ///< [32 + 8 · CTAs + blocks the list may hold], zero at first, and again after every launch
     float* partials;          ///< [MoeGemm::kLargestParts · CTAs][kPartFloats], sums over parts of the slabs
-    u32 slots;                ///< of `hidden`, slots_needed(rows, blocks) or more
-    u32 tokenCount;           ///< of `inputs`
+    u32 slots;                ///< of packed rows, slots_needed(rows, blocks) or more
+    u32 tokenCount;
     u32 tokenExpert;
     u32 weightsRowsOnInput;   ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
 };
 
-/// kUpBlocks, kDownBlocks: blocks of 64 weight rows; kUpBlocks 0 leaves the first product out. kUpSlabs, kDownSlabs:
+/// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs:
 /// slabs of 64 columns. kOneRow: every token has exactly one row. kRows: token rows of a block at most.
 template <int kFormat, int kUpBlocks, int kUpSlabs, int kDownBlocks, int kDownSlabs, int kOutputs, int kActivation,
-          bool kOneRow, int kRows>
+          bool kOneRow, int kRows, bool kGathers>
 struct MoeGemm {
     static_assert(kRows == 32 || kRows == 64 || kRows == 96 || kRows == 128, "a number of token columns that products exist for");
     static constexpr int kBlocks = 4;   ///< blocks of weight rows of an item
     static constexpr int kMultipliers = 8;
-    static constexpr int kGatherers = 2;
-    static constexpr int kThreads = 32 * (kMultipliers + 2 + kGatherers);
+    static constexpr int kCopiers = kGathers ? 2 : 1;  ///< warps that copy activations
+    static constexpr int kThreads = 32 * (kMultipliers + 4);
     static constexpr int kUpGroups = (kUpBlocks + kBlocks - 1) / kBlocks;
     static constexpr int kDownGroups = (kDownBlocks + kBlocks - 1) / kBlocks;
     static_assert(kOutputs % 8 == 0, "16-byte stores");
@@ -67,16 +68,18 @@ struct MoeGemm {
 #ifdef STAGE_SLABS
     static constexpr int kStageSlabs = STAGE_SLABS;
 #else
-    static constexpr int kStageSlabs = kRows <= 64 && kFormat != BF16 ? 2 : 1;
+    static constexpr int kStageSlabs = kRows <= 64 && kFormat != BF16 && kFormat != FP8 ? 2 : 1;
 #endif
     static constexpr int kInputBytes = kRows * PACKED_BYTES;  ///< of a slab
     static constexpr int kBlockBytes = kStageSlabs * slab_bytes(kFormat);
     static constexpr int kStageBytes = (kStageSlabs * kInputBytes + kBlocks * kBlockBytes + 1023) / 1024 * 1024;
-    static constexpr int kStagingBytes = kRows * PACKED_BYTES;  ///< of a warpgroup
+    static constexpr bool kGated = is_gated(kActivation);
+    static constexpr int kStagingBytes = kRows * PACKED_BYTES;  ///< of 64 columns of `hidden`
+    static constexpr int kStagings = kGated ? kBlocks / 2 : kBlocks;
     static constexpr int kWarpFloats = kBlocks / 2 * 16 * kRows;      ///< sums of a warp
     static constexpr int kPartFloats = kMultipliers * kWarpFloats;  ///< of a part of an item
-    static constexpr int kParts = kRows > 64 ? 4 : 8;               ///< of an item at the end of the queue
-    static constexpr int kLargestParts = 4;                         ///< parts for each CTA, at most
+    static constexpr int kParts = 4;                                ///< of an item at the end of the queue
+    static constexpr int kLargestParts = 3;                         ///< parts for each CTA, at most
     static constexpr int kLeastSlabs = 8;                           ///< of a part
     static constexpr int kItems = 4;
     static constexpr int kAhead = 8;  ///< slabs before an item's end at which the next one is taken
@@ -97,7 +100,7 @@ struct MoeGemm {
     static constexpr int kScratchBytes = kMultipliers * kSumRows * kSumPitch * 4;
 
     /// As many stages as there is room for: weights come from memory, which takes long and needs many bytes on their way.
-    static constexpr int kOtherBytes = 2 * kStagingBytes + kScratchBytes + kItems * (int)sizeof(Item) + 512;
+    static constexpr int kOtherBytes = kStagings * kStagingBytes + kScratchBytes + kItems * (int)sizeof(Item) + 512;
     static constexpr int kStages = (232448 - kOtherBytes) / kStageBytes;
     static constexpr int kSharedBytes = kOtherBytes + kStages * kStageBytes;
 
@@ -148,7 +151,7 @@ struct MoeGemm {
     DEVICE MoeGemm(const MoeGemmArguments& arguments, char* memory)
         : arguments(arguments), memory(memory), staging(memory + kStages * kStageBytes), lane(threadIdx.x % 32),
           warp(threadIdx.x / 32) {
-        items = reinterpret_cast<Item*>(staging + 2 * kStagingBytes + kScratchBytes);
+        items = reinterpret_cast<Item*>(staging + kStagings * kStagingBytes + kScratchBytes);
         barriers = reinterpret_cast<Barriers*>(items + kItems);
         queue = &barriers->queue;
     }
@@ -157,15 +160,6 @@ struct MoeGemm {
     DEVICE const char* weights(u32 stage) const { return memory + stage * kStageBytes + kStageSlabs * kInputBytes; }
 
     // --- The warp that takes items ---
-
-    DEVICE u32 block_count() const {
-        return arguments.routing.list ? arguments.routing.list->count : (arguments.tokenCount + kRows - 1) / kRows;
-    }
-
-    DEVICE RowBlock block(u32 index) const {
-        if (arguments.routing.list) return arguments.routing.list->blocks[index];
-        return {arguments.tokenExpert, index * kRows, min(kRows, arguments.tokenCount - index * kRows), 0};
-    }
 
     /// The blocks of one expert around `index`: [first, end).
     DEVICE void blocks_of_expert(u32 index, u32 count, u32& first, u32& end) const {
@@ -210,7 +204,7 @@ struct MoeGemm {
         blocks_of_expert(number / groups, count, first, end);
         const u32 within = number - first * groups, group = within / (end - first);
         const u32 rowBlock = first + within - group * (end - first);
-        const RowBlock block = this->block(rowBlock);
+        const RowBlock block = row_block(arguments.routing, rowBlock, arguments.tokenExpert, arguments.tokenCount, kRows);
         for (u32 row = lane; row < kRows; row += 32) {
             const u32 source = block.firstRow + min(row, block.rowCount - 1);
             item.weights[row] = up == (arguments.weightsRowsOnInput != 0) ? row_weight(arguments.routing, source) : 1.0f;
@@ -238,7 +232,7 @@ struct MoeGemm {
     }
 
     DEVICE void take_items() const {
-        if (lane == 0) queue->fill(block_count());
+        if (lane == 0) queue->fill(block_count(arguments.routing, arguments.tokenCount, kRows));
         __syncwarp();
         u32 staged = 0, stored = 0;
         for (u32 taken = 0;; ++taken) {
@@ -261,21 +255,39 @@ struct MoeGemm {
             __syncwarp();
             if (lane == 0) barrier_arrive(&barriers->itemsFull[taken % kItems]);
             if (remains) continue;
-            while (stored < taken) store_hidden(stored, taken);
+            while (kGathers && stored < taken) store_hidden(stored, taken);
             return;
         }
     }
 
-    // --- The same warp stores `hidden`, while it waits: for items other than its own, others may wait ---
+    // --- Storing `hidden`: by a thread of its own or, where two warps gather, by the warp that takes items, while it waits ---
+
+    DEVICE void store_hidden() const {
+        for (u32 index = 0;; ++index) {
+            const Item& item = await_item(index);
+            if (item.blocks == 0) return;
+            if (kUpBlocks > 0 && item.up) {
+                barrier_wait(&barriers->stagingFull, item.staging);
+                store_hidden(item);
+            }
+            release_item(index);
+        }
+    }
 
     DEVICE void wait_storing(u64* barrier, u32 parity, u32& stored, u32 taken) const {
-        while (!__any_sync(~0u, barrier_poll(barrier, parity))) store_hidden(stored, taken);
+        if constexpr (kGathers)
+            while (!__any_sync(~0u, barrier_poll(barrier, parity))) {
+                store_hidden(stored, taken);
+                __nanosleep(200);
+            }
+        else
+            barrier_wait(barrier, parity);
     }
 
     /// Passes over the items [stored, taken) whose rows are in memory, or are not of the first product; stores the first
     /// other one's if they are complete.
     DEVICE void store_hidden(u32& stored, u32 taken) const {
-        if (stored == taken) return;
+        if (!kGathers || stored == taken) return;
         const Item& item = items[stored % kItems];
         if (kUpBlocks > 0 && item.up) {
             if (!__any_sync(~0u, barrier_poll(&barriers->stagingFull, item.staging))) return;
@@ -288,15 +300,17 @@ struct MoeGemm {
 
     DEVICE void store_hidden(const Item& item) const {
         const u32 bytes = slot_count(item.rowCount) * PACKED_BYTES;
-        char* hidden = arguments.hidden + ((u64)(item.weightBlock / 2) * arguments.slots + item.slot) * PACKED_BYTES;
-        bulk_store(hidden, staging, bytes);
-        if (item.blocks > 2) bulk_store(hidden + (u64)arguments.slots * PACKED_BYTES, staging + kStagingBytes, bytes);
+        const u32 slab = kGated ? item.weightBlock / 2 : item.weightBlock, slabs = kGated ? (item.blocks + 1) / 2 : item.blocks;
+        char* hidden = arguments.hidden + ((u64)slab * arguments.slots + item.slot) * PACKED_BYTES;
+#pragma unroll
+        for (int i = 0; i < kStagings; ++i)
+            if (i < slabs) bulk_store(hidden + (u64)i * arguments.slots * PACKED_BYTES, staging + i * kStagingBytes, bytes);
         bulk_store_commit();
         bulk_store_wait_read();
         barrier_arrive(&barriers->stagingEmpty);
         bulk_store_wait();
         fence_async();
-        add_release(finished(item.rowBlock), 1);
+        if (kDownGroups > 0) add_release(finished(item.rowBlock), 1);
     }
 
     DEVICE const Item& await_item(u32 index) const {
@@ -349,105 +363,80 @@ struct MoeGemm {
         }
     }
 
-    // --- The warps that copy activations: tokens, 16 bytes a thread, or blocks of `hidden`, which one thread can copy ---
-
-    /// Stages that a warp has issued copies of. Their arrival is told later, when they are there: only then can the matrix
-    /// units be made to see what ordinary copies have written.
-    struct Issued {
-        static constexpr u32 kLag = kStages < 5 ? 1 : 3;
-        static_assert(kLag + 2 <= kStages, "a stage must be full before the last empty one is waited for");
-        Cursor next;
-        u32 oldest, count;
-    };
-
-    /// Tells of a stage that all copies but the last kLag stages' are there.
-    template <u32 pending>
-    DEVICE void tell(Issued& issued) const {
-        copies_wait<pending>();
-        fence_async_shared();
-        __syncwarp();
-        for (; issued.count > pending; --issued.count) {
-            if (lane == 0) barrier_arrive(&barriers->full[issued.oldest]);
-            if (++issued.oldest == kStages) issued.oldest = 0;
-        }
-    }
+    // --- The warps that copy activations ---
 
     DEVICE void copy_inputs() const {
-        const bool copiesHidden = elect_one() && warp == kThreads / 32 - 1;
-        Issued issued{{0, 0}, 0, 0};
+        const bool elected = elect_one();
+        Cursor cursor{0, 0};
         for (u32 index = 0;; ++index) {
-            // Who waits long for an item must not keep others waiting.
-            if (!__any_sync(~0u, barrier_poll(&barriers->itemsFull[index % kItems], index / kItems % 2))) tell<0>(issued);
             const Item& item = await_item(index);
             const u32 blocks = same_in_all(item.blocks);
-            if (blocks == 0) return tell<0>(issued);
+            if (blocks == 0) return;
             const u32 firstSlab = same_in_all(item.firstSlab), slabs = same_in_all(item.slabs);
-            const u32 rowCount = same_in_all(item.rowCount);
-            if (kUpBlocks == 0 || same_in_all(item.up)) {
+            const u32 rowCount = same_in_all(item.rowCount), slot = same_in_all(item.slot);
+            const bool isInput = kUpBlocks == 0 || same_in_all(item.up);
+            if (kGathers && isInput) {
                 const char* tokens = arguments.inputs + (u64)firstSlab * arguments.tokenCount * PACKED_BYTES;
-                gather_tokens(index, tokens, rowCount, slabs, issued);
+                gather_tokens(index, tokens, rowCount, slabs, cursor);
             } else {
-                const u32 slot = same_in_all(item.slot);
                 __syncwarp();
-                if (lane == 0) release_item(index);
-                fence_async();
-                copy_hidden(arguments.hidden + ((u64)firstSlab * arguments.slots + slot) * PACKED_BYTES,
-                            slot_count(rowCount) * PACKED_BYTES, slabs, issued, copiesHidden);
+                if (elected) release_item(index);
+                if (!isInput) fence_async();
+                const char* rows = isInput ? arguments.inputs : arguments.hidden;
+                copy_rows(rows + ((u64)firstSlab * arguments.slots + slot) * PACKED_BYTES, slot_count(rowCount) * PACKED_BYTES,
+                          slabs, cursor, elected);
             }
         }
     }
 
-    DEVICE void gather_tokens(u32 index, const char* source, u32 rowCount, u32 slabs, Issued& issued) const {
-        constexpr int rowsAtOnce = 32 * kGatherers / 8;
-        const u32 thread = threadIdx.x % (32 * kGatherers), piece = thread % 8, first = thread / 8;
+    DEVICE void gather_tokens(u32 index, const char* source, u32 rowCount, u32 slabs, Cursor& cursor) const {
+        constexpr int rowsAtOnce = 32 * kCopiers / 8;
+        const u32 thread = threadIdx.x % (32 * kCopiers), piece = thread % 8, first = thread / 8;
         const Item& item = items[index % kItems];
-        u32 tokens[kRows / rowsAtOnce / 2];  // two in a word: there are fewer than 2^16
+        u32 offsets[kRows / rowsAtOnce];
 #pragma unroll
-        for (int i = 0; i < kRows / rowsAtOnce; i += 2)
-            tokens[i / 2] = item.targets[first + i * rowsAtOnce] | item.targets[first + (i + 1) * rowsAtOnce] << 16;
+        for (int i = 0; i < kRows / rowsAtOnce; ++i)
+            offsets[i] = item.targets[first + i * rowsAtOnce] * PACKED_BYTES + piece * 16;
         __syncwarp();
         if (lane == 0) release_item(index);
-        source += piece * 16;
         const u64 pitch = (u64)arguments.tokenCount * PACKED_BYTES;
         const u32 target = first * PACKED_BYTES + (piece ^ first % 8) * 16;
 #pragma unroll 1
         for (u32 slab = 0; slab < slabs; ++slab) {
-            if (slab % kStageSlabs == 0) barrier_wait(&barriers->empty[issued.next.stage], issued.next.parity ^ 1);
-            char* rows = memory + issued.next.stage * kStageBytes + slab % kStageSlabs * kInputBytes + target;
+            if (slab % kStageSlabs == 0) barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
+            char* rows = memory + cursor.stage * kStageBytes + slab % kStageSlabs * kInputBytes + target;
 #pragma unroll
             for (int i = 0; i < kRows / rowsAtOnce; i += 2) {
                 if (i * rowsAtOnce >= rowCount) break;
-                copy_16(rows + i * rowsAtOnce * PACKED_BYTES, source + (u64)(tokens[i / 2] & 0xFFFF) * PACKED_BYTES);
-                copy_16(rows + (i + 1) * rowsAtOnce * PACKED_BYTES, source + (u64)(tokens[i / 2] >> 16) * PACKED_BYTES);
+                copy_16(rows + i * rowsAtOnce * PACKED_BYTES, source + offsets[i]);
+                copy_16(rows + (i + 1) * rowsAtOnce * PACKED_BYTES, source + offsets[i + 1]);
             }
             source += pitch;
-            if (slab % kStageSlabs == kStageSlabs - 1 || slab + 1 == slabs) issue(issued);
+            if (slab % kStageSlabs != kStageSlabs - 1 && slab + 1 < slabs) continue;
+            barrier_arrive_after_copies(&barriers->full[cursor.stage]);
+            cursor.advance();
         }
     }
 
-    DEVICE void issue(Issued& issued) const {
-        copies_commit();
-        ++issued.count, issued.next.advance();
-        if (issued.count > Issued::kLag) tell<Issued::kLag>(issued);
-    }
-
-    DEVICE void copy_hidden(const char* source, u32 bytes, u32 slabs, Issued& issued, bool copies) const {
+    /// Rows that lie as they are wanted, which one thread copies; where all else gather, they say that they have nothing to.
+    DEVICE void copy_rows(const char* source, u32 bytes, u32 slabs, Cursor& cursor, bool elected) const {
         const u64 policy = evict_last_policy(), pitch = (u64)arguments.slots * PACKED_BYTES;
+        const bool copies = elected && warp == kMultipliers + 2;
 #pragma unroll 1
         for (u32 slab = 0; slab < slabs; slab += kStageSlabs) {
-            const u32 stage = issued.next.stage;
-            barrier_wait(&barriers->empty[stage], issued.next.parity ^ 1);
+            u64* full = &barriers->full[cursor.stage];
+            barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
             if (copies) {
-                u64* full = &barriers->full[stage];
                 const u32 count = min(kStageSlabs, slabs - slab);
-                barrier_expect(full, count * bytes);
+                barrier_arrive_expecting(full, count * bytes);
 #pragma unroll
                 for (int i = 0; i < kStageSlabs; ++i)
-                    if (i < count) bulk_copy(memory + stage * kStageBytes + i * kInputBytes, source + i * pitch, bytes, full, policy);
+                    if (i < count) bulk_copy(memory + cursor.stage * kStageBytes + i * kInputBytes, source + i * pitch, bytes, full, policy);
+            } else if (kGathers) {
+                barrier_arrive(full);
             }
-            __syncwarp();
             source += kStageSlabs * pitch;
-            issue(issued);
+            cursor.advance();
         }
     }
 
@@ -465,25 +454,25 @@ struct MoeGemm {
 
     /// Sums of kPerGroup blocks of weight rows and N token columns over all slabs.
     template <int N, int kPerGroup>
-    DEVICE void multiply(float (&sums)[kPerGroup][N / 8][4], Cursor& cursor, u32 slabs) const {
+    DEVICE void multiply(float (&sums)[kPerGroup][N / 8][4], Cursor& cursor, u32 slabs, bool isGathered) const {
         TileFragments<kFormat> tiles[kPerGroup];
 #pragma unroll
         for (int m = 0; m < kPerGroup; ++m)
 #pragma unroll
             for (int n = 0; n < N / 8; ++n) sums[m][n][0] = sums[m][n][1] = sums[m][n][2] = sums[m][n][3] = 0;
-        barrier_wait(&barriers->full[cursor.stage], cursor.parity);
+        await_stage(cursor, isGathered);
         load(tiles, cursor.stage, 0);
         u32 previous = ~0u;
 #pragma unroll 1
         for (u32 left = slabs;;) {
             TileFragments<kFormat> next[kPerGroup];
-            multiply_slab<N, kPerGroup, 0>(sums, tiles, next, cursor, previous, left);
+            multiply_slab<N, kPerGroup, 0>(sums, tiles, next, cursor, previous, left, isGathered);
             if (--left == 0) break;
             if (kStageSlabs == 1) {
 #pragma unroll
                 for (int m = 0; m < kPerGroup; ++m) tiles[m] = next[m];
             } else {
-                multiply_slab<N, kPerGroup, kStageSlabs - 1>(sums, next, tiles, cursor, previous, left);
+                multiply_slab<N, kPerGroup, kStageSlabs - 1>(sums, next, tiles, cursor, previous, left, isGathered);
                 if (--left == 0) break;
             }
         }
@@ -497,7 +486,7 @@ struct MoeGemm {
     /// Multiplies a slab, the first or the second of its stage, and loads the weights of the next one.
     template <int N, int kPerGroup, int slab>
     DEVICE void multiply_slab(float (&sums)[kPerGroup][N / 8][4], TileFragments<kFormat> (&tiles)[kPerGroup],
-                              TileFragments<kFormat> (&next)[kPerGroup], Cursor& cursor, u32& previous, u32 left) const {
+                              TileFragments<kFormat> (&next)[kPerGroup], Cursor& cursor, u32& previous, u32 left, bool isGathered) const {
         const u64 b = wgmma_descriptor(inputs(cursor.stage) + slab * kInputBytes);
 #pragma unroll
         for (int m = 0; m < kPerGroup; ++m) tiles[m].prepare();
@@ -509,11 +498,17 @@ struct MoeGemm {
             if (slab == kStageSlabs - 1) {
                 previous = cursor.stage;
                 cursor.advance();
-                barrier_wait(&barriers->full[cursor.stage], cursor.parity);
+                await_stage(cursor, isGathered);
             }
             load(next, cursor.stage, (slab + 1) % kStageSlabs);
         }
         multiply_step<N, kPerGroup, 3>(sums, tiles, b);
+    }
+
+    /// Waits for a stage's operands. What came by ordinary copies has to be made visible to the matrix units.
+    DEVICE void await_stage(const Cursor& cursor, bool isGathered) const {
+        barrier_wait(&barriers->full[cursor.stage], cursor.parity);
+        if (isGathered) fence_async_shared();
     }
 
     DEVICE void release_stage(u32 stage) const {
@@ -537,12 +532,12 @@ struct MoeGemm {
     template <int N, int kPerGroup>
     DEVICE void process(const Item& item, Cursor& cursor) const {
         float sums[kPerGroup][N / 8][4];
-        multiply<N, kPerGroup>(sums, cursor, item.slabs);
+        multiply<N, kPerGroup>(sums, cursor, item.slabs, kGathers && (kUpBlocks == 0 || item.up));
         if (item.up) {
             barrier_wait(&barriers->stagingEmpty, item.staging ^ 1);
             stage_hidden(item, sums);
         } else if (item.parts == 1) {
-            store_outputs<kPerGroup>(item, [&](int m, auto body) { each_row(sums[m], item.rowCount, body); });
+            store_outputs<kPerGroup>(item, SumRows<kPerGroup, N / 8>{*this, item, sums});
         } else {
             store_part(item, sums);
         }
@@ -581,7 +576,7 @@ struct MoeGemm {
     // --- Epilogues: sums pass through shared memory, where a loop can index them, 16 token rows of a warp at a time ---
 
     DEVICE float* scratch() const {
-        return reinterpret_cast<float*>(staging + 2 * kStagingBytes) + warp * (kSumRows * kSumPitch);
+        return reinterpret_cast<float*>(staging + kStagings * kStagingBytes) + warp * (kSumRows * kSumPitch);
     }
 
     /// Calls body(row, sums) with every token row of a block of weight rows; two lanes share a row.
@@ -618,10 +613,23 @@ struct MoeGemm {
                            bf16_value((u16)(pairs.y >> 16)));
     }
 
+    DEVICE static float4 four_scales(const float* scales) {
+        return kFormat == FP8 && scales ? quad(scales) : make_float4(1, 1, 1, 1);
+    }
+
     // --- First product: gate and up, activation ---
 
     template <int kPerGroup, int kColumns>
     DEVICE void stage_hidden(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
+        if (kGated) stage_gated(item, sums);
+        else stage_ungated(item, sums);
+        fence_async_shared();
+        __syncwarp();
+        if (lane == 0) barrier_arrive(&barriers->stagingFull);
+    }
+
+    template <int kPerGroup, int kColumns>
+    DEVICE void stage_gated(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
 #pragma unroll
         for (int m = 0; m < kPerGroup; ++m) {
             const u32 block = block_of<kPerGroup>(m), tile = warp % 4, quarter = lane % 2 * 4;
@@ -645,14 +653,48 @@ struct MoeGemm {
                 *reinterpret_cast<u32*>(words + ((piece + 1) ^ row % 8) * 16) = high;
             });
         }
-        fence_async_shared();
-        __syncwarp();
-        if (lane == 0) barrier_arrive(&barriers->stagingFull);
+    }
+
+    /// Of a row's 16 columns of a warp, each of two lanes has eight: four pieces of the packed layout.
+    template <int kPerGroup, int kColumns>
+    DEVICE void stage_ungated(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
+#pragma unroll
+        for (int m = 0; m < kPerGroup; ++m) {
+            const u32 block = block_of<kPerGroup>(m), tile = warp % 4;
+            const bool biased = arguments.upBiases && block < item.blocks;
+            const u32 first = item.expert * 2 * (kDownSlabs * 64) + (item.weightBlock + block) * 64 + tile * 16;
+            each_row(sums[m], item.rowCount, [&](u32 row, const float* sums) {
+                // One half after the other, all else read again for every row: registers are full of sums.
+#pragma unroll 1
+                for (u32 i = 0; i < 2; ++i) {
+                    const u32 columns = lane % 2 * 8 + i * 4;
+                    const float scale = item.weights[row] * item.scales[0];
+                    const float4 sum = quad(sums + columns);
+                    const float4 bias = four_values(biased ? arguments.upBiases + first + columns : nullptr);
+                    u32* pieces = reinterpret_cast<u32*>(staging + block * kStagingBytes + row * PACKED_BYTES) + tile;
+                    pieces[(columns / 2 ^ row % 8) * 4] =
+                        pack_bf16x2(ungated(sum.x * scale + bias.x), ungated(sum.y * scale + bias.y));
+                    pieces[((columns / 2 + 1) ^ row % 8) * 4] =
+                        pack_bf16x2(ungated(sum.z * scale + bias.z), ungated(sum.w * scale + bias.w));
+                }
+            });
+        }
     }
 
     DEVICE float activated(float gate, float up) const { return gated<kActivation>(gate, up, arguments.constants); }
 
     // --- Second product: down, router weights, residual ---
+
+    /// The rows of an item whose sums are in registers, for store_outputs. NVRTC takes generic lambdas for host code.
+    template <int kPerGroup, int kColumns>
+    struct SumRows {
+        const MoeGemm& gemm;
+        const Item& item;
+        const float (&sums)[kPerGroup][kColumns][4];
+
+        template <class Body>
+        DEVICE void operator()(int m, Body body) const { gemm.each_row(sums[m], item.rowCount, body); }
+    };
 
     /// eachRow(m, body) calls body with the rows of this warpgroup's m-th block of weight rows.
     template <int kPerGroup, class EachRow>
@@ -664,6 +706,7 @@ struct MoeGemm {
             const bool valid = block < item.blocks && column < kOutputs;
             const u16* biases = arguments.downBiases && valid ? arguments.downBiases + (u64)item.expert * kOutputs + column : nullptr;
             const float4 biasLow = four_values(biases), biasHigh = four_values(biases ? biases + 4 : nullptr);
+            const float* scales = kFormat == FP8 && arguments.rowScales && valid ? arguments.rowScales + column : nullptr;
             eachRow(m, [&](u32 row, const float* sums) {
                 if (!valid || row >= item.rowCount) return;
                 const float4 low = quad(sums + half), high = quad(sums + half + 4);
@@ -671,12 +714,15 @@ struct MoeGemm {
                 const u64 index = (u64)item.targets[row] * kOutputs + column;
                 const u16* residual = kOneRow && arguments.residual ? arguments.residual + index : nullptr;
                 const float4 residualLow = four_values(residual), residualHigh = four_values(residual ? residual + 4 : nullptr);
-                auto output = [&](float sum, float bias, float residual) { return weight * (sum * scale + bias) + residual; };
+                const float4 scalesLow = four_scales(scales), scalesHigh = four_scales(scales ? scales + 4 : nullptr);
+                auto output = [&](float sum, float rowScale, float bias, float residual) {
+                    return weight * (sum * (scale * rowScale) + bias) + residual;
+                };
                 *reinterpret_cast<uint4*>(arguments.output + index) = make_uint4(
-                    pack_bf16x2(output(low.x, biasLow.x, residualLow.x), output(low.y, biasLow.y, residualLow.y)),
-                    pack_bf16x2(output(low.z, biasLow.z, residualLow.z), output(low.w, biasLow.w, residualLow.w)),
-                    pack_bf16x2(output(high.x, biasHigh.x, residualHigh.x), output(high.y, biasHigh.y, residualHigh.y)),
-                    pack_bf16x2(output(high.z, biasHigh.z, residualHigh.z), output(high.w, biasHigh.w, residualHigh.w)));
+                    pack_bf16x2(output(low.x, scalesLow.x, biasLow.x, residualLow.x), output(low.y, scalesLow.y, biasLow.y, residualLow.y)),
+                    pack_bf16x2(output(low.z, scalesLow.z, biasLow.z, residualLow.z), output(low.w, scalesLow.w, biasLow.w, residualLow.w)),
+                    pack_bf16x2(output(high.x, scalesHigh.x, biasHigh.x, residualHigh.x), output(high.y, scalesHigh.y, biasHigh.y, residualHigh.y)),
+                    pack_bf16x2(output(high.z, scalesHigh.z, biasHigh.z, residualHigh.z), output(high.w, scalesHigh.w, biasHigh.w, residualHigh.w)));
             });
         }
     }
@@ -702,40 +748,51 @@ struct MoeGemm {
             }
     }
 
+    /// Adds up one quad of the parts of an item.
+    DEVICE void add_parts(const Item& item, u32 index, float (&sums)[4]) const {
+        sums[0] = sums[1] = sums[2] = sums[3] = 0;
+#pragma unroll 4
+        for (u32 part = 0; part < item.parts; ++part) {
+            const uint4 other = load_volatile(part_sums(item, part) + index * 32);
+            sums[0] += __uint_as_float(other.x), sums[1] += __uint_as_float(other.y);
+            sums[2] += __uint_as_float(other.z), sums[3] += __uint_as_float(other.w);
+        }
+    }
+
+    /// The rows of a divided item, for store_outputs.
+    struct PartRows {
+        const MoeGemm& gemm;
+        const Item& item;
+
+        template <class Body>
+        DEVICE void operator()(int m, Body body) const {
+#pragma unroll 1
+            for (u32 n = 0; n * 8 < item.rowCount; n += 2) {
+                float low[4], high[4];
+                gemm.add_parts(item, m * (kRows / 8) + n, low);
+                gemm.add_parts(item, m * (kRows / 8) + n + 1, high);
+                gemm.scatter_rows(low, high);
+                body(n * 8 + gemm.lane / 2, gemm.scratch() + gemm.lane / 2 * kSumPitch);
+                __syncwarp();
+            }
+        }
+    };
+
     /// If this warp's is the last of the parts to be there, adds them up and stores the outputs.
     DEVICE void finish_parts(const Item& item) const {
         __syncwarp();
         u32 number = 0;
         if (lane == 0) number = take_number(arguments.counters + 32 + item.split * kMultipliers + warp, item.parts);
         if (__shfl_sync(~0u, number, 0) != item.parts - 1) return;
-        auto sum = [&](float (&sums)[4], u32 index) {
-            sums[0] = sums[1] = sums[2] = sums[3] = 0;
-#pragma unroll 4
-            for (u32 part = 0; part < item.parts; ++part) {
-                const uint4 other = load_volatile(part_sums(item, part) + index * 32);
-                sums[0] += __uint_as_float(other.x), sums[1] += __uint_as_float(other.y);
-                sums[2] += __uint_as_float(other.z), sums[3] += __uint_as_float(other.w);
-            }
-        };
-        auto eachRow = [&](int m, auto body) {
-#pragma unroll 1
-            for (u32 n = 0; n * 8 < item.rowCount; n += 2) {
-                float low[4], high[4];
-                sum(low, m * (kRows / 8) + n), sum(high, m * (kRows / 8) + n + 1);
-                scatter_rows(low, high);
-                body(n * 8 + lane / 2, scratch() + lane / 2 * kSumPitch);
-                __syncwarp();
-            }
-        };
-        if (item.blocks > kBlocks / 2) store_outputs<2>(item, eachRow);
-        else store_outputs<1>(item, eachRow);
+        if (item.blocks > kBlocks / 2) store_outputs<2>(item, PartRows{*this, item});
+        else store_outputs<1>(item, PartRows{*this, item});
     }
 
     DEVICE void run() {
         if (threadIdx.x == 0) {
-            for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], 1 + kGatherers), barrier_init(&barriers->empty[i], kMultipliers);
+            for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], kGathers ? 1 + 32 * kCopiers : 2), barrier_init(&barriers->empty[i], kMultipliers);
             for (int i = 0; i < kItems; ++i)
-                barrier_init(&barriers->itemsFull[i], 1), barrier_init(&barriers->itemsEmpty[i], kMultipliers + kGatherers + 2);
+                barrier_init(&barriers->itemsFull[i], 1), barrier_init(&barriers->itemsEmpty[i], kMultipliers + kCopiers + 2);
             barrier_init(&barriers->nearEnd, 1);
             barrier_init(&barriers->stagingFull, kMultipliers), barrier_init(&barriers->stagingEmpty, 1);
             fence_barrier_init();
@@ -751,9 +808,11 @@ struct MoeGemm {
                 copy_weights();
             } else if (warp == kMultipliers + 1) {
                 take_items();
-            } else {
+            } else if (warp < kMultipliers + 2 + kCopiers) {
                 wait_for_previous_kernel();
                 copy_inputs();
+            } else if (lane == 0) {
+                store_hidden();
             }
         }
     }
