@@ -50,12 +50,15 @@ struct GroupedExperts: Sendable {
         arguments.residual = job.residual?.address ?? 0
         if configuration.hasSharedExpert {
             let shared = Self.sharedGemm(beside: gemm)
-            arguments.tokenExpert = UInt32(configuration.expertCount)
             try pack(
                 job, memory, arguments.routing, rowCount: job.tokenCount,
                 blockCount: job.tokenCount.dividedRoundingUp(by: shared.rowCount), &arguments, for: shared, on: stream)
-            try product.multiply(shared, arguments, on: stream)
-            arguments.residual = job.output.address
+            for expert in configuration.sharedExperts {
+                arguments.tokenExpert = UInt32(expert)
+                try product.multiply(
+                    shared, arguments, followsPack: expert == configuration.sharedExperts.lowerBound, on: stream)
+                arguments.residual = job.output.address
+            }
         }
         arguments.routing = job.groupedRouting
         // Tokens that are gathered have been packed for the shared expert.

@@ -25,6 +25,7 @@ extension MoEConfiguration {
         try Self.check(hiddenSize, "hidden size", 1...65536)
         try Self.check(intermediateSize, "intermediate size", 1...65536)
         try Self.check(expertCount, "number of experts", 1...512)
+        try Self.check(sharedExpertCount, "number of shared experts", 0...16)
         try Self.check(topK, "top-k", 1...min(16, expertCount))
         try Self.check(maximumTokenCount, "maximum number of tokens", 1...Route.largestTokenCount)
         guard format != .float8 else {

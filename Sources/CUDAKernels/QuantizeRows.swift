@@ -7,7 +7,7 @@ struct QuantizeRows: Sendable, Hashable {
 
     /// `QuantizeRowsArguments` of the device file; addresses may be 0 where the file says null.
     struct Arguments: BitwiseCopyable, KernelArgument {
-        /// 0: rows 0 to `rowCount` of the first expert.
+        /// 0: rows 0 to `rowCount` of an expert, in blocks.
         var list: UInt64
         /// Rows of the input and of the output; 0: the row itself.
         var sources: UInt64 = 0
@@ -24,6 +24,8 @@ struct QuantizeRows: Sendable, Hashable {
         var inputPitch: UInt32
         var outputPitch: UInt32
         var rowCount: UInt32 = 0
+        var blockRowCount: UInt32 = 0
+        var expert: UInt32 = 0
         // The size is then a multiple of the alignment, as that of a structure in C++ is.
         var unused: UInt32 = 0
     }

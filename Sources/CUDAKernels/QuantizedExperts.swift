@@ -11,8 +11,8 @@ struct QuantizedExperts: Sendable {
     private let streams: [ExpertShape.Products: [StreamEntry]]
     private let product: GroupedProduct?
     private let combine: (kernel: Kernel, program: MoECombine)?
-    /// The tokens of the shared expert; empty without one.
-    private let sharedLists: [MoEBackend: TokenLists]
+    /// The tokens of each shared expert, for the latency backend.
+    private let sharedLists: [TokenLists]
 
     /// Compiles the kernels, several at a time, and loads them.
     ///
@@ -23,7 +23,7 @@ struct QuantizedExperts: Sendable {
     ) throws(CUDAError) {
         self.configuration = configuration
         scales = try weights.inputScales.onDevice(hasBiases: configuration.hasBiases, on: stream)
-        var lists: [MoEBackend: TokenLists] = [:]
+        var lists: [TokenLists] = []
         var rounding: [QuantizeRows: Kernel] = [:]
         var streams: [ExpertShape.Products: [StreamEntry]] = [:]
         if resolution.uses(.latency) {
@@ -31,19 +31,14 @@ struct QuantizedExperts: Sendable {
                 streams[products] = try Self.load(kernels, products, loader)
             }
             for key in Self.rounding(configuration, .latency) { rounding[key] = try key.load(loader) }
-            if configuration.hasSharedExpert {
-                lists[.latency] = try TokenLists(
-                    kernels.last?.tokenCount ?? 0, expert: configuration.expertCount,
-                    blockRowCount: MoEStream.largestExpertRowCount, on: stream)
+            lists = try configuration.sharedExperts.map { expert throws(CUDAError) in
+                try TokenLists(
+                    kernels.last?.tokenCount ?? 0, expert: expert, blockRowCount: MoEStream.largestExpertRowCount,
+                    on: stream)
             }
         }
         if resolution.uses(.throughput) {
             for key in Self.rounding(configuration, .throughput) { rounding[key] = try key.load(loader) }
-            if configuration.hasSharedExpert {
-                lists[.throughput] = try TokenLists(
-                    configuration.maximumTokenCount, expert: configuration.expertCount,
-                    blockRowCount: MoEGemm.rowCounts.many, on: stream)
-            }
             product = try GroupedProduct(
                 Self.gemms(configuration), inputPitch: configuration.shape.inputPitch, loader)
         } else {
@@ -115,6 +110,8 @@ struct QuantizedExperts: Sendable {
         let blockRowCount: Int, blockCount: Int
         let hasOneRow: Bool
         let residual: UInt64, output: UInt64
+        /// Whose rows all tokens are, where there is no list.
+        var expert = 0
     }
 
     /// Queues the experts.
@@ -124,12 +121,14 @@ struct QuantizedExperts: Sendable {
         var residual = job.residual?.address ?? 0
         let (tokenCount, output) = (job.tokenCount, job.output.address)
         let (few, many) = (MoEStream.largestExpertRowCount, MoEGemm.rowCounts.many)
-        if let lists = sharedLists[backend] {
+        for (index, expert) in configuration.sharedExperts.enumerated() {
             let blockRowCount = backend == .latency ? few : many
             let rows = Rows(
-                routing: lists.routing(tokenCount: tokenCount), count: tokenCount, blockRowCount: blockRowCount,
+                routing: backend == .latency
+                    ? sharedLists[index].routing(tokenCount: tokenCount) : RoutingArgument(list: 0),
+                count: tokenCount, blockRowCount: blockRowCount,
                 blockCount: tokenCount.dividedRoundingUp(by: blockRowCount), hasOneRow: true, residual: residual,
-                output: output)
+                output: output, expert: expert)
             try enqueue(rows, job, backend, workspace, on: stream)
             residual = output
         }
@@ -191,6 +190,9 @@ struct QuantizedExperts: Sendable {
         _ step: QuantizeRows, _ rows: Rows, _ arguments: QuantizeRows.Arguments, on stream: Stream
     ) throws(CUDAError) {
         guard let kernel = rounding[step] else { throw CUDAError(.unsupported, "MoE layer: \(step) was not loaded") }
+        var arguments = arguments
+        (arguments.rowCount, arguments.blockRowCount) = (UInt32(rows.count), UInt32(rows.blockRowCount))
+        arguments.expert = UInt32(rows.expert)
         try stream.launch(
             kernel, QuantizeRows.launch(blockCount: rows.blockCount, rowCount: rows.blockRowCount), arguments)
     }
@@ -239,6 +241,7 @@ struct QuantizedExperts: Sendable {
         arguments.downBiases = configuration.hasBiases ? weights.downBiases.address : 0
         (arguments.limit, arguments.slope) = configuration.activation.constants
         arguments.weightsRowsOnInput = products == .up ? 1 : 0
+        arguments.tokenExpert = UInt32(rows.expert)
         // The factors are written by the launch before.
         try product.multiply(
             Self.gemm(configuration, products, hasOneRow: rows.hasOneRow, rows.blockRowCount), arguments,

@@ -45,7 +45,7 @@ struct QuantizedRows: Sendable {
         let arguments = QuantizeRows.Arguments(
             list: 0, encodeScales: encodeScale.address, input: input.address, output: rows.address,
             factors: factors.address, inputPitch: UInt32(pitch), outputPitch: UInt32(pitch),
-            rowCount: UInt32(tokenCount))
+            rowCount: UInt32(tokenCount), blockRowCount: 16)
         try stream.launch(
             kernel, QuantizeRows.launch(blockCount: tokenCount.dividedRoundingUp(by: 16), rowCount: 16), arguments)
     }

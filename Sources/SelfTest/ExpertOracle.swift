@@ -41,7 +41,7 @@ struct ExpertOracle {
             let row = Array(tokens.values[token * size..<(token + 1) * size])
             var sums = residual.values[token * size..<(token + 1) * size].map { Double($0) }
             var terms = choices[token].map { ($0.expert, Float($0.weight) * configuration.weightFactor) }
-            if configuration.hasSharedExpert { terms.append((configuration.expertCount, 1)) }
+            terms += (0..<configuration.sharedExpertCount).map { (configuration.expertCount + $0, 1) }
             for (expert, weight) in terms {
                 let weighsInput = configuration.weightPlacement == .input
                 let result = run(experts[expert], row, inputWeight: weighsInput ? weight : 1)

@@ -103,6 +103,11 @@ struct ExpertLayer {
                 tokenCounts: [1, 8, 33, 128, 300]
             ) { $0.hasSharedExpert = true },
             ExpertLayer(
+                "nvfp4 E8 top-2, two shared", .nvfp4, hidden: 256, intermediate: 192, experts: 8,
+                Routing(topK: 2, score: .softmax(renormalized: true), weightPlacement: .output),
+                tokenCounts: [1, 8, 33, 129, 260]
+            ) { $0.sharedExpertCount = 2 },
+            ExpertLayer(
                 "nvfp4 E128 top-8", .nvfp4, hidden: 256, intermediate: 192, experts: 128, top8,
                 tokenCounts: [1, 2, 5, 17, 64, 128, 129, 400]),
             ExpertLayer(

@@ -21,7 +21,7 @@ final class TestedLayer {
 
     /// What computes the right results: the CPU backend, and what that does not compute in float64.
     private enum Expected {
-        case cpu(CPUBackend, CPUFeedForward, shared: CPUFeedForward?)
+        case cpu(CPUBackend, CPUFeedForward, shared: [CPUFeedForward])
         case oracle(ExpertOracle)
     }
 
@@ -41,8 +41,9 @@ final class TestedLayer {
             expected = .cpu(
                 cpu,
                 try cpu.makeFeedForward(Array(experts.prefix(configuration.expertCount)), activation: activation),
-                shared: configuration.hasSharedExpert
-                    ? try cpu.makeFeedForward(Array(experts.suffix(1)), activation: activation) : nil)
+                shared: try experts.suffix(configuration.sharedExpertCount).map {
+                    try cpu.makeFeedForward([$0], activation: activation)
+                })
         } else {
             expected = .oracle(ExpertOracle(configuration, experts))
         }
@@ -149,7 +150,7 @@ final class TestedLayer {
             try cpu.routeToExperts(
                 experts, routing: layer.routing, logits: inputs.logits.onCPU(), input: tokens,
                 rowCount: inputs.tokens.rowCount, addingTo: output)
-            if let shared {
+            for shared in shared {
                 try cpu.feedForward(shared, input: tokens, rowCount: inputs.tokens.rowCount, addingTo: output)
             }
             return Array(

@@ -19,7 +19,7 @@
 enum RowLayout { LINEAR = 0, PACKED = 1, SLOTTED = 2 };
 
 struct QuantizeRowsArguments {
-    const RowBlockList* list;   ///< without one, rows 0 to rowCount of the first expert
+    const RowBlockList* list;   ///< without one, rows 0 to rowCount of an expert, in blocks of `blockRows`
     const u32* sources;         ///< [rows], rows of the input; null: r
     const u32* targets;         ///< [rows], rows of the output; null: r
     const float* inputWeights;  ///< [rows], multiply the input before it is rounded; null: 1
@@ -29,7 +29,7 @@ struct QuantizeRowsArguments {
     char* output;               ///< BF16
     float* factors;             ///< [rows]
     u32 inputPitch, outputPitch;
-    u32 rowCount;
+    u32 rowCount, blockRows, expert;
     u32 unused;
 };
 
@@ -109,12 +109,13 @@ template <int kInput, int kOutput, int kPieces>
 DEVICE void quantize_rows(const QuantizeRowsArguments& arguments) {
     launch_next_kernel();
     wait_for_previous_kernel();
-    constexpr u32 rowsOfBlock = 16;
+    const u32 blockRows = arguments.blockRows;
     const RowBlockList* list = arguments.list;
-    const u32 count = list ? list->count : (arguments.rowCount + rowsOfBlock - 1) / rowsOfBlock;
+    const u32 count = list ? list->count : (arguments.rowCount + blockRows - 1) / blockRows;
     for (u32 index = blockIdx.x; index < count; index += gridDim.x) {
         const RowBlock block = list ? list->blocks[index]
-                                    : RowBlock{0, index * rowsOfBlock, min(rowsOfBlock, arguments.rowCount - index * rowsOfBlock), 0};
+                                    : RowBlock{arguments.expert, index * blockRows,
+                                               min(blockRows, arguments.rowCount - index * blockRows), 0};
         const float given = arguments.encodeScales[block.expert];
         for (u32 i = blockIdx.y; i < block.rowCount; i += gridDim.y) {
             const u32 row = block.firstRow + i;
