@@ -13,6 +13,8 @@ struct MoEStream: Sendable, Equatable {
     /// The tokens of a launch, at most.
     let tokenCount: Int
     let pipeline: Pipeline
+    /// How a launch routes its tokens if it gets their logits; nil if it cannot.
+    var route: Route?
 
     /// How bytes are kept in flight and who multiplies them.
     struct Pipeline: Sendable, Equatable {
@@ -22,6 +24,8 @@ struct MoEStream: Sendable, Equatable {
         var inFlight: Int, lead: Int, middle: Int
         /// The warps that share 16 weight rows: how many take turns at slabs, and at chunks.
         var slabTurns: Int, chunkTurns: Int
+        /// Chunks that are fetched into the L2 cache, at most, while the ring is full.
+        var ahead: Int
     }
 
     private var columnTileCount: Int { rowCount <= 8 ? 1 : rowCount / 8 }
@@ -41,7 +45,16 @@ struct MoEStream: Sendable, Equatable {
         let ring = pipeline.stages * stageByteCount + (3 * 8 * pipeline.stages).rounded(upTo: 128)
         let sumLaneCount = rowCount >= 8 ? 4 : (rowCount + 1) / 2
         let buffers = 2 * (turnCount * 4 * columnTileCount * 8 * sumLaneCount) * 16
-        return ring + buffers + 4 * 16 * tokenCount * 4 + 4 * 8
+        return ring + buffers + 4 * 16 * tokenCount * 4 + 4 * 8 + routingByteCount
+    }
+
+    /// Of it, the rows of the tokens by expert, and what leads to them.
+    private var routingByteCount: Int {
+        guard let route else { return 0 }
+        let tokenRowCount = tokenCount * route.topK
+        let blockCount = tokenRowCount / rowCount + min(tokenRowCount, route.expertCount)
+        let choices = route.choiceByteCount(maskRowCount: tokenCount.dividedRoundingUp(by: 32), tokenCount: tokenCount)
+        return (16 + 16 * blockCount + 8 * tokenRowCount + choices).rounded(upTo: 16)
     }
 
     /// The floats of a part of a sum that another block completes, for each of four warps.
@@ -57,8 +70,8 @@ struct MoEStream: Sendable, Equatable {
             ]
             + [
                 pipeline.chunk, pipeline.stages, pipeline.inFlight, pipeline.lead, pipeline.slabTurns,
-                pipeline.chunkTurns, pipeline.middle,
-            ].map { "\($0)" }
+                pipeline.chunkTurns, pipeline.middle, pipeline.ahead,
+            ].map { "\($0)" } + [route?.deviceName ?? "NoChoice"]
         return try sources.program(
             Self.path, for: architecture,
             instantiation: """

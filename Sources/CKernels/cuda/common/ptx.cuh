@@ -58,6 +58,17 @@ DEVICE void barrier_wait(u64* barrier, u32 parity) {
         : "memory");
 }
 
+/// Waits as long as `nanoseconds`; whether the phase is over.
+DEVICE bool barrier_wait_briefly(u64* barrier, u32 parity, u32 nanoseconds) {
+    u32 done;
+    asm volatile(
+        "{\n\t.reg .pred done;\n\t"
+        "mbarrier.try_wait.parity.shared::cta.b64 done, [%1], %2, %3;\n\t"
+        "selp.u32 %0, 1, 0, done;\n\t}" : "=r"(done) : "r"(shared_address(barrier)), "r"(parity), "r"(nanoseconds)
+        : "memory");
+    return done;
+}
+
 /// One lane of a warp whose lanes are all here, known to the compiler as such.
 DEVICE bool elect_one() {
     u32 elected;
@@ -88,6 +99,11 @@ DEVICE void bulk_copy(void* shared, const void* global, u32 bytes, u64* barrier,
             shared_address(shared)),
         "l"(global), "r"(bytes), "r"(shared_address(barrier)), "l"(policy)
         : "memory");
+}
+
+/// Brings `bytes`, a multiple of 16, into the L2 cache.
+DEVICE void bulk_prefetch(const void* global, u32 bytes) {
+    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(global), "r"(bytes) : "memory");
 }
 
 /// Copies `bytes`, a multiple of 16, from shared to global memory, as part of this thread's current group of copies.
@@ -140,6 +156,15 @@ DEVICE void store_in_cta(u32* word, u32 value, u32 cta) {
 
 DEVICE void copy_16(void* shared, const void* global) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(shared)), "l"(global) : "memory");
+}
+
+// --- Time ---
+
+/// The SM's cycles, modulo 2^32.
+DEVICE u32 cycle_count() {
+    u32 count;
+    asm volatile("mov.u32 %0, %%clock;" : "=r"(count));
+    return count;
 }
 
 // --- Programmatic dependent launch ---

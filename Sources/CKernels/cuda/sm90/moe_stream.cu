@@ -14,10 +14,13 @@
 //             second. All CTAs must therefore be resident at once: the grid is one CTA an SM.
 // Source      weight layout and arithmetic: common/tiles.cuh; division of work: common/stream.cuh.
 #include "common/activation.cuh"
+#include "common/choice.cuh"
 #include "common/stream.cuh"
 
 struct MoeStreamArguments {
-    Routing routing;
+    Routing routing;  ///< unless `logits` are there
+    const char* logits;  ///< of the router, [T, experts], from which each CTA routes the tokens; or null
+    const float* routerBiases;  ///< [experts], for BIASED_SIGMOID
     StreamOperands up;    ///< gate and up rows in turns of 8; inputs are the layer's, [T, ..]
     StreamOperands down;  ///< inputs are `hidden`
     u16* hidden;          ///< BF16 [rows, down.inputPitch]; columns beyond the first product's are zero and stay so
@@ -32,13 +35,59 @@ struct MoeStreamArguments {
     StreamState* state;
     u32 tokenCount;
     u32 routingIsEarly;      ///< routing was complete before the previous kernel began
+    float routerFactor;      ///< multiplies all router weights
     u32 weightsRowsOnInput;  ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
+};
+
+/// The routing of a linear layer.
+struct NoChoice {};
+
+/// Routing in shared memory, by every CTA for itself: what any/route.cu does for a launch.
+template <class Choice, int kTokens, int kRows>
+struct StreamRouting {
+    static constexpr u32 kRowCount = kTokens * Choice::kTopK;
+    static constexpr u32 kBlocks = kRowCount / kRows + (kRowCount < Choice::kExperts ? kRowCount : Choice::kExperts);
+    static constexpr u32 kMaskRows = (kTokens + 31) / 32;
+    static constexpr u32 kListBytes = 16 + 16 * kBlocks;
+    static constexpr u32 bytes = (kListBytes + 8 * kRowCount + Choice::Choices::bytes(kMaskRows, kTokens) + 15) / 16 * 16;
+
+    RowBlockList* list;
+    RowOutputs rows;
+    typename Choice::Choices choices;
+
+    DEVICE StreamRouting(char* memory) : choices(memory + kListBytes + 8 * kRowCount, kMaskRows, 0, kTokens) {
+        list = reinterpret_cast<RowBlockList*>(memory);
+        rows = {reinterpret_cast<u32*>(memory + kListBytes), reinterpret_cast<float*>(memory + kListBytes + 4 * kRowCount), nullptr};
+    }
+
+    /// By all threads; the masks are clear.
+    DEVICE void route(const char* logits, const float* biases, float factor, u32 tokenCount) const {
+        const typename Choice::Router router(logits, biases, factor);
+        wait_for_previous_kernel();
+        for (u32 token = threadIdx.x / 32; token < tokenCount; token += blockDim.x / 32) {
+            typename Choice::LaneLogits values;
+            values.load(router.row(token));
+            router.choose(values, token, token, choices);
+        }
+        __syncthreads();
+        u32 counts[Choice::kLaneExperts];
+        choices.count(counts);
+        const typename Choice::LaneStarts starts(counts, [](u32 count) { return (count + kRows - 1) / kRows; });
+        if (threadIdx.x < 32) Choice::store_blocks(counts, starts, kRows, 0, 1, list);
+        Choice::store_rows(choices, nullptr, starts, 0, tokenCount, rows);
+        __syncthreads();
+    }
+};
+
+template <int kTokens, int kRows>
+struct StreamRouting<NoChoice, kTokens, kRows> {
+    static constexpr u32 bytes = 0;
 };
 
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs: slabs of 64 columns.
 template <int kFormat_, int kUpBlocks_, int kUpSlabs_, int kDownBlocks_, int kDownSlabs_, int kOutputs_, int kActivation_,
           int kRows_, int kTokens_, int kChunk_, int kStages_, int kInFlight, int kLead, int kSlabTurns_, int kChunkTurns_,
-          int kMiddle = kInFlight>
+          int kMiddle = kInFlight, int kAhead = 0, class Choice = NoChoice>
 struct MoeStream {
     static constexpr int kFormat = kFormat_, kUpBlocks = kUpBlocks_, kDownBlocks = kDownBlocks_, kOutputs = kOutputs_;
     static constexpr int kActivation = kActivation_;
@@ -61,7 +110,9 @@ struct MoeStream {
     static constexpr int kSumLanes = kRows >= 8 ? 4 : (kRows + 1) / 2;  ///< lanes of four that hold columns in use
     static constexpr int kBufferQuads = kTurns * 4 * kColumnTiles * 8 * kSumLanes;
     static constexpr int kOutputBytes = kDownBlocks == 0 ? 0 : 4 * TILE_ROWS * kTokens * 4;
-    static constexpr int kSharedBytes = Ring::bytes + 2 * kBufferQuads * 16 + kOutputBytes + 4 * 8;
+    static constexpr int kExchangeBytes = 2 * kBufferQuads * 16 + kOutputBytes + 4 * 8;
+    typedef StreamRouting<Choice, kTokens, kRows> Routed;
+    static constexpr int kSharedBytes = Ring::bytes + kExchangeBytes + Routed::bytes;
     static constexpr int kUpPart = 128 * kColumnTiles, kDownPart = kTokens * TILE_ROWS;
     static constexpr int kPartialFloats = kUpPart > kDownPart ? kUpPart : kDownPart;
 
@@ -72,6 +123,9 @@ struct MoeStream {
     float4* buffers;
     float* outputs;  ///< of a finishing warp: its 16 rows of the output block, [kTokens][16]
     u64* exchange;   ///< barriers: buffers full, buffers empty
+    char* routed;    ///< memory of the routing
+    Routing routing;
+    bool isEarly;    ///< routing is known before the previous kernel has ended
     int lane, tile, turn;
 
     DEVICE MoeStream(const MoeStreamArguments& arguments, char* memory)
@@ -80,6 +134,9 @@ struct MoeStream {
         char* rest = memory + Ring::bytes + 2 * kBufferQuads * 16;
         outputs = reinterpret_cast<float*>(rest) + tile * TILE_ROWS * kTokens;
         exchange = reinterpret_cast<u64*>(rest + kOutputBytes);
+        routed = memory + Ring::bytes + kExchangeBytes;
+        routing = arguments.routing;
+        isEarly = arguments.routingIsEarly;
     }
 
     DEVICE float4* buffer(u32 index, int turn) const {
@@ -89,28 +146,27 @@ struct MoeStream {
 
     // --- The warps that copy ---
 
-    DEVICE void copy_weights() const {
-        WeightStream<Ring, kInFlight, kLead, kMiddle> stream{ring, arguments.state};
-        stream.begin();
-        if (!arguments.routingIsEarly) wait_for_previous_kernel();
-        const u32 blockCount = arguments.routing.list->count;
-        stream.wait_for_turn();
-        if (kUpBlocks > 0) stream.issue(UpWork(blockCount, gridDim.x), kUpBlocks, arguments.up, arguments.routing);
-        if (kDownBlocks > 0) stream.issue(DownWork(blockCount, gridDim.x), kDownBlocks, arguments.down, arguments.routing);
-        stream.end();
+    typedef WeightStream<Ring, kInFlight, kLead, kMiddle, kAhead> Weights;
+
+    DEVICE void copy_weights(Weights& stream) const {
+        if (!isEarly) wait_for_previous_kernel();
+        const u32 blockCount = routing.list->count;
+        if (isEarly) stream.wait_for_turn();
+        if (kUpBlocks > 0) stream.issue(UpWork(blockCount, gridDim.x), kUpBlocks, arguments.up, routing, kDownBlocks == 0);
+        if (kDownBlocks > 0) stream.issue(DownWork(blockCount, gridDim.x), kDownBlocks, arguments.down, routing, true);
     }
 
     DEVICE void copy_inputs() {
-        if (!arguments.routingIsEarly) wait_for_previous_kernel();
-        const u32 blockCount = arguments.routing.list->count;
+        if (!isEarly) wait_for_previous_kernel();
+        const u32 blockCount = routing.list->count;
         StreamState* state = arguments.state;
         Cursor cursor{0, 0};
         if (kUpBlocks > 0)
-            stream_inputs<Ring, UpWork, true>(ring, cursor, UpWork(blockCount, gridDim.x), arguments.up, arguments.routing,
+            stream_inputs<Ring, UpWork, true>(ring, cursor, UpWork(blockCount, gridDim.x), arguments.up, routing,
                                               wait_for_previous_kernel);
         if (kDownBlocks > 0)
             stream_inputs<Ring, DownWork, false>(ring, cursor, DownWork(blockCount, gridDim.x), arguments.down,
-                                                 arguments.routing, [&] {
+                                                 routing, [&] {
                                                      if (kUpBlocks == 0) return wait_for_previous_kernel();
                                                      const u32 parts = 4 * kUpBlocks * blockCount;
                                                      while (load_acquire(&state->finished) < parts) {}
@@ -223,8 +279,8 @@ struct MoeStream {
     DEVICE void multiply() const {
         Cursor cursor{(u32)turn / kSlabTurns, 0};
         u32 chunksUntilTurn = turn / kSlabTurns, passed = 0;
-        if (!arguments.routingIsEarly) wait_for_previous_kernel();
-        const u32 blockCount = arguments.routing.list->count;
+        if (!isEarly) wait_for_previous_kernel();
+        const u32 blockCount = routing.list->count;
         if (kUpBlocks > 0) multiply_share(UpWork(blockCount, gridDim.x), cursor, chunksUntilTurn, passed);
         if (kDownBlocks > 0) multiply_share(DownWork(blockCount, gridDim.x), cursor, chunksUntilTurn, passed);
     }
@@ -291,15 +347,15 @@ struct MoeStream {
     DEVICE u32 row_in_block(int n, int i) const { return n * 8 + lane % 4 * 2 + i; }
 
     DEVICE void load_block(Factors& factors, u32 rowBlock, bool weighted) const {
-        factors.block = arguments.routing.list->blocks[rowBlock];
+        factors.block = routing.list->blocks[rowBlock];
         factors.biases[0] = factors.biases[1] = 0;
 #pragma unroll
         for (int n = 0; n < kColumnTiles; ++n)
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
                 const u32 row = factors.block.firstRow + min(row_in_block(n, i), factors.block.rowCount - 1);
-                factors.weights[n][i] = weighted ? row_weight(arguments.routing, row) : 1.0f;
-                factors.tokens[n][i] = row_token(arguments.routing, row);
+                factors.weights[n][i] = weighted ? row_weight(routing, row) : 1.0f;
+                factors.tokens[n][i] = row_token(routing, row);
             }
     }
 
@@ -460,27 +516,41 @@ struct MoeStream {
     DEVICE void finish() const {
         u32 passed = 0;
         wait_for_previous_kernel();
-        const u32 blockCount = arguments.routing.list->count;
+        const u32 blockCount = routing.list->count;
         if (kUpBlocks > 0) finish_up(blockCount, passed);
         if (kDownBlocks > 0) finish_down(blockCount, passed);
     }
 
+    /// Routes the tokens if that is left to this launch.
+    DEVICE void route() {
+        if (!arguments.logits) return;
+        const Routed routes(routed);
+        routes.route(arguments.logits, arguments.routerBiases, arguments.routerFactor, arguments.tokenCount);
+        routing = {routes.list, routes.rows.tokens, routes.rows.weights};
+    }
+
     DEVICE void run() {
+        const u32 warp = threadIdx.x / 32;
+        Weights weights{ring, arguments.state};
+        const bool copies = threadIdx.x == 32 * (kMultipliers + kFinishers);
         if (threadIdx.x == 0) {
             for (int i = 0; i < 2; ++i)
                 barrier_init(exchange + i, kMultipliers), barrier_init(exchange + 2 + i, kFinishers);
             ring.init(4 * kSlabTurns);
         }
+        if constexpr (Routed::bytes > 0) Routed(routed).choices.clear();
         __syncthreads();
-        const u32 warp = threadIdx.x / 32;
+        if (copies) weights.begin();
+        __syncwarp();
+        if constexpr (Routed::bytes > 0) route();
         if (warp < kMultipliers) {
             multiply();
         } else if (warp < kMultipliers + kFinishers) {
             finish();
         } else if (warp > kMultipliers + kFinishers) {
             copy_inputs();
-        } else if (lane == 0) {
-            copy_weights();
+        } else if (copies) {
+            copy_weights(weights);
         }
     }
 };
