@@ -48,7 +48,8 @@ public final class MoELayer: Sendable {
         }
         self.routers = routers
         let kernels = MoEStream.kernels(
-            for: configuration.shape, maximumTokenCount: resolution.lastTokenCount(of: .latency), on: device)
+            for: configuration.shape, route: try configuration.route(groupedRowCount: MoEGemm.rowCounts.many),
+            maximumTokenCount: resolution.lastTokenCount(of: .latency), on: device)
         streamed =
             resolution.uses(.latency)
             ? try StreamedExperts(configuration, kernels, loader: loader, on: stream) : nil
@@ -77,8 +78,15 @@ public final class MoELayer: Sendable {
         routerBiases: DeviceBuffer<Float>? = nil, residual: DeviceBuffer<UInt16>? = nil, output: DeviceBuffer<UInt16>,
         workspace: MoEWorkspace, on stream: Stream
     ) throws(CUDAError) {
+        let isUnrouted =
+            resolution.backend(tokenCount: tokenCount) == .latency
+            && streamed?.routes(tokenCount: tokenCount) == true
         let job = ExpertJob(
             tokenCount: tokenCount, weights: weights, input: input, rows: workspace.rows,
+            unrouted: isUnrouted
+                ? ExpertJob.Logits(
+                    address: logits.address, biases: routerBiases?.address ?? 0, factor: configuration.weightFactor)
+                : nil,
             groupedRowCount: configuration.groupedRowCount(tokenCount: tokenCount), routingIsEarly: false,
             residual: residual, output: output)
         try check(job, workspace)
@@ -86,9 +94,13 @@ public final class MoELayer: Sendable {
         guard let router = routers[job.groupedRowCount] else {
             throw CUDAError(.unsupported, "MoE layer: no router for blocks of \(job.groupedRowCount) rows was loaded")
         }
-        try router.launch(
-            on: stream, logits: logits, biases: routerBiases, tokenCount: tokenCount,
-            factor: configuration.weightFactor, into: workspace.rows)
+        if isUnrouted {
+            try router.check(logits, routerBiases, tokenCount: tokenCount, workspace.rows)
+        } else {
+            try router.launch(
+                on: stream, logits: logits, biases: routerBiases, tokenCount: tokenCount,
+                factor: configuration.weightFactor, into: workspace.rows)
+        }
         try enqueue(job, workspace, on: stream)
     }
 
@@ -104,7 +116,7 @@ public final class MoELayer: Sendable {
         residual: DeviceBuffer<UInt16>? = nil, output: DeviceBuffer<UInt16>, workspace: MoEWorkspace, on stream: Stream
     ) throws(CUDAError) {
         let job = ExpertJob(
-            tokenCount: tokenCount, weights: weights, input: input, rows: rows,
+            tokenCount: tokenCount, weights: weights, input: input, rows: rows, unrouted: nil,
             groupedRowCount: MoEGemm.rowCounts.many, routingIsEarly: routingIsEarly, residual: residual,
             output: output)
         try check(job, workspace)

@@ -5,17 +5,22 @@ extension MoEStream {
     static let largestRowCount = 32
     /// The same for experts, of which few have many rows where this kernel is the better one.
     static let largestExpertRowCount = 8
+    /// The tokens that a launch routes by itself, at most: each block does so for all of them.
+    static let largestRoutedTokenCount = 8
     /// The floats of the largest part of a sum, of all kernels.
     static let largestPartialFloatCount = max(128 * largestRowCount / 8, 16 * (tokenCounts.last ?? 0))
 
     /// The kernel for a layer and up to `tokenCount` tokens, whose pipeline fills the shared memory of a block.
     ///
+    /// - Parameter route: how tokens are routed, if there are few enough.
     /// - Returns: nil if even a short pipeline does not fit.
-    init?(_ shape: ExpertShape, tokenCount: Int, sharedByteCount: Int) {
+    init?(_ shape: ExpertShape, route: Route? = nil, tokenCount: Int, sharedByteCount: Int) {
         let largest = shape.up == nil ? Self.largestRowCount : Self.largestExpertRowCount
         let rowCount = min(tokenCount, largest)
         for pipeline in Self.pipelines(shape) {
-            self.init(shape, rowCount: rowCount, tokenCount: tokenCount, pipeline: pipeline)
+            self.init(
+                shape, rowCount: rowCount, tokenCount: tokenCount, pipeline: pipeline,
+                route: tokenCount <= Self.largestRoutedTokenCount ? route : nil)
             if self.sharedByteCount <= sharedByteCount { return }
         }
         return nil
@@ -29,15 +34,17 @@ extension MoEStream {
         return chunks.flatMap { chunk in
             [5, 4, 3].map { stages in
                 Pipeline(
-                    chunk: chunk, stages: stages, inFlight: 3, lead: lead, middle: 1, slabTurns: 2, chunkTurns: 1)
+                    chunk: chunk, stages: stages, inFlight: 3, lead: lead, middle: 1, slabTurns: 2, chunkTurns: 1,
+                    ahead: 8)
             }
         }
     }
 
-    init(_ shape: ExpertShape, rowCount: Int, tokenCount: Int, pipeline: Pipeline) {
+    private init(_ shape: ExpertShape, rowCount: Int, tokenCount: Int, pipeline: Pipeline, route: Route?) {
         self.shape = shape
         self.rowCount = rowCount
         self.tokenCount = tokenCount
         self.pipeline = pipeline
+        self.route = route
     }
 }

@@ -14,7 +14,7 @@ struct MoEStream: Sendable, Equatable {
     let tokenCount: Int
     let pipeline: Pipeline
     /// How a launch routes its tokens if it gets their logits; nil if it cannot.
-    var route: Route?
+    let route: Route?
 
     /// How bytes are kept in flight and who multiplies them.
     struct Pipeline: Sendable, Equatable {
