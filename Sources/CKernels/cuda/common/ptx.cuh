@@ -58,15 +58,14 @@ DEVICE void barrier_wait(u64* barrier, u32 parity) {
         : "memory");
 }
 
-/// Waits as long as `nanoseconds`; whether the phase is over.
-DEVICE bool barrier_wait_briefly(u64* barrier, u32 parity, u32 nanoseconds) {
-    u32 done;
+/// Whether the phase is over.
+DEVICE bool barrier_test(u64* barrier, u32 parity) {
+    u32 isOver;
     asm volatile(
-        "{\n\t.reg .pred done;\n\t"
-        "mbarrier.try_wait.parity.shared::cta.b64 done, [%1], %2, %3;\n\t"
-        "selp.u32 %0, 1, 0, done;\n\t}" : "=r"(done) : "r"(shared_address(barrier)), "r"(parity), "r"(nanoseconds)
-        : "memory");
-    return done;
+        "{\n\t.reg .pred over;\n\t"
+        "mbarrier.test_wait.parity.shared::cta.b64 over, [%1], %2;\n\t"
+        "selp.u32 %0, 1, 0, over;\n\t}" : "=r"(isOver) : "r"(shared_address(barrier)), "r"(parity) : "memory");
+    return isOver;
 }
 
 /// One lane of a warp whose lanes are all here, known to the compiler as such.
@@ -74,6 +73,12 @@ DEVICE bool elect_one() {
     u32 elected;
     asm volatile("{.reg .pred p; elect.sync _|p, 0xffffffff; selp.u32 %0, 1, 0, p;}" : "=r"(elected));
     return elected;
+}
+
+/// All of so many threads, whole warps, arrive and wait.
+template <int index, int threads>
+DEVICE void barrier_named() {
+    asm volatile("bar.sync %0, %1;" ::"n"(index), "n"(threads) : "memory");
 }
 
 // --- Bulk copies, global to shared ---

@@ -23,7 +23,7 @@ struct StreamWork {
         total = units * unitSlabs();
         const u32 longest = (units + ctas - 1) / ctas;
         const bool whole = 20 * longest * ctas <= 21 * units;
-        const u32 items = whole ? units : total / grain;
+        const u32 items = whole ? units : (total + grain - 1) / grain;
         item = whole ? unitSlabs() : grain;
         each = items / ctas;
         extra = items - each * ctas;
@@ -31,8 +31,8 @@ struct StreamWork {
 
     DEVICE u32 unitSlabs() const { return kCombining ? blockCount * kSlabs : kSlabs; }
 
-    /// Where the share of `cta` begins; that of the last ends at share(ctas).
-    DEVICE u32 share(u32 cta) const { return cta == ctas ? total : (cta * each + min(cta, extra)) * item; }
+    /// Where the share of `cta` begins; that of the last ends at share(ctas). Empty ones are at the end.
+    DEVICE u32 share(u32 cta) const { return min(total, (cta * each + min(cta, extra)) * item); }
 };
 
 /// A walk through one CTA's share.
@@ -115,7 +115,7 @@ struct StreamState {
     u32 begun;
     /// CTAs that have issued the last copy of their weights, of all launches.
     alignas(128) u32 issued;
-    /// Parts of a first product that are in memory, of the launch that runs.
+    /// Units of a first product that are in memory, of the launch that runs.
     alignas(128) u32 finished;
     /// CTAs that no longer look at `finished`.
     alignas(128) u32 left;
@@ -183,17 +183,20 @@ struct WeightStream {
             for (const int limit = issued < Ring::stages ? lead : kInFlight; inFlight >= limit;) wait_for_arrival();
             const u32 count = walk.ahead(Ring::chunk), bytes = count * slab_bytes(Ring::format);
             u64* empty = ring.empty(next.stage);
-            if (kAhead > 0 && !barrier_wait_briefly(empty, next.parity ^ 1, 0)) {
+            if (kAhead > 0 && !barrier_test(empty, next.parity ^ 1)) {
                 if (prefetched == 0) ahead = walk;
-                while (inFlight > 0 && !barrier_wait_briefly(empty, next.parity ^ 1, 20))
-                    if (barrier_wait_briefly(ring.weightsFull(arriving.stage), arriving.parity, 20)) wait_for_arrival();
-                while (prefetched < kAhead && ahead.remains() && !barrier_wait_briefly(empty, next.parity ^ 1, 20)) {
-                    const u32 aheadCount = ahead.ahead(Ring::chunk);
-                    bulk_prefetch(address(ahead), aheadCount * slab_bytes(Ring::format));
-                    ahead.advance(aheadCount), ++prefetched;
-                    if (isLast && !ahead.remains()) end();
-                    const u32 start = cycle_count();
-                    while (cycle_count() - start < kPace && !barrier_wait_briefly(empty, next.parity ^ 1, 100)) {}
+                u32 last = cycle_count() - kPace;
+                while (!barrier_test(empty, next.parity ^ 1)) {
+                    if (inFlight > 0) {
+                        if (barrier_test(ring.weightsFull(arriving.stage), arriving.parity)) arriving.advance(), --inFlight;
+                    } else if (prefetched < kAhead && ahead.remains() && cycle_count() - last >= kPace) {
+                        last = cycle_count();
+                        const u32 aheadCount = ahead.ahead(Ring::chunk);
+                        bulk_prefetch(address(ahead), aheadCount * slab_bytes(Ring::format));
+                        ahead.advance(aheadCount), ++prefetched;
+                        if (isLast && !ahead.remains()) end();
+                    }
+                    __nanosleep(40);
                 }
             }
             barrier_wait(empty, next.parity ^ 1);

@@ -87,18 +87,21 @@ struct StreamRouting<NoChoice, kTokens, kRows> {
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs: slabs of 64 columns.
 template <int kFormat_, int kUpBlocks_, int kUpSlabs_, int kDownBlocks_, int kDownSlabs_, int kOutputs_, int kActivation_,
           int kRows_, int kTokens_, int kChunk_, int kStages_, int kInFlight, int kLead, int kSlabTurns_, int kChunkTurns_,
-          int kMiddle = kInFlight, int kAhead = 0, class Choice = NoChoice>
+          int kMiddle = kInFlight, int kAhead = 0, class Choice = NoChoice, int kWarpTiles_ = 1>
 struct MoeStream {
     static constexpr int kFormat = kFormat_, kUpBlocks = kUpBlocks_, kDownBlocks = kDownBlocks_, kOutputs = kOutputs_;
     static constexpr int kActivation = kActivation_;
     static constexpr int kRows = kRows_;      ///< token rows of a block: 1, 2, 4, or a multiple of 8
     static constexpr int kTokens = kTokens_;  ///< tokens at most
-    /// Warps that share 16 weight rows: kSlabTurns take turns at the slabs of a chunk, kChunkTurns at the chunks.
+    /// A warp multiplies kWarpTiles of the four tiles of a slab; kTileWarps warps a whole slab.
+    static constexpr int kWarpTiles = kWarpTiles_, kTileWarps = 4 / kWarpTiles;
+    /// Warps that share tiles: kSlabTurns take turns at the slabs of a chunk, kChunkTurns at the chunks.
     static constexpr int kSlabTurns = kSlabTurns_, kChunkTurns = kChunkTurns_, kTurns = kSlabTurns * kChunkTurns;
     static_assert(kStages_ % kChunkTurns == 0, "a stage must belong to the same warps each time round");
     static constexpr int kColumnTiles = kRows <= 8 ? 1 : kRows / 8;
-    static constexpr int kSets = kColumnTiles == 1 ? 2 : 1;  ///< independent sums, to hide the product's latency
-    static constexpr int kMultipliers = 4 * kTurns, kFinishers = 4;
+    static constexpr int kSets = kColumnTiles * kWarpTiles == 1 ? 2 : 1;  ///< independent sums, to hide the latency
+    static constexpr int kMultipliers = kTileWarps * kTurns, kFinishers = 4;
+    static_assert(kMultipliers % 4 == 0, "the warps that finish are whole groups of four");
     static constexpr int kThreads = 32 * (kMultipliers + kFinishers + 2);
 
     typedef StreamRing<kFormat, kRows, kChunk_, kStages_> Ring;
@@ -126,10 +129,10 @@ struct MoeStream {
     char* routed;    ///< memory of the routing
     Routing routing;
     bool isEarly;    ///< routing is known before the previous kernel has ended
-    int lane, tile, turn;
+    int lane, tile;  ///< that a finishing warp has
 
     DEVICE MoeStream(const MoeStreamArguments& arguments, char* memory)
-        : arguments(arguments), ring{memory}, lane(threadIdx.x % 32), tile(threadIdx.x / 32 % 4), turn(threadIdx.x / 128) {
+        : arguments(arguments), ring{memory}, lane(threadIdx.x % 32), tile(threadIdx.x / 32 % 4) {
         buffers = reinterpret_cast<float4*>(memory + Ring::bytes);
         char* rest = memory + Ring::bytes + 2 * kBufferQuads * 16;
         outputs = reinterpret_cast<float*>(rest) + tile * TILE_ROWS * kTokens;
@@ -139,7 +142,7 @@ struct MoeStream {
         isEarly = arguments.routingIsEarly;
     }
 
-    DEVICE float4* buffer(u32 index, int turn) const {
+    DEVICE float4* buffer(u32 index, int turn, int tile) const {
         const int first = (turn * 4 + tile) * kColumnTiles * 8;
         return buffers + index * kBufferQuads + (first + lane / 4) * kSumLanes + lane % 4;
     }
@@ -168,8 +171,8 @@ struct MoeStream {
             stream_inputs<Ring, DownWork, false>(ring, cursor, DownWork(blockCount, gridDim.x), arguments.down,
                                                  routing, [&] {
                                                      if (kUpBlocks == 0) return wait_for_previous_kernel();
-                                                     const u32 parts = 4 * kUpBlocks * blockCount;
-                                                     while (load_acquire(&state->finished) < parts) {}
+                                                     const u32 units = kUpBlocks * blockCount;
+                                                     while (load_acquire(&state->finished) < units) {}
                                                      __syncwarp();
                                                  });
         if (kUpBlocks > 0 && kDownBlocks > 0 && lane == 0 && take_number(&state->left, gridDim.x) == gridDim.x - 1)
@@ -178,35 +181,44 @@ struct MoeStream {
 
     // --- The warps that multiply ---
 
-    typedef float PartialSums[kSets][kColumnTiles][4];
+    typedef float PartialSums[kWarpTiles][kSets][kColumnTiles][4];
+
+    static DEVICE int warp() { return threadIdx.x / 32; }
+    static DEVICE int first_tile() { return warp() % kTileWarps * kWarpTiles; }
+    static DEVICE int turn() { return warp() / kTileWarps; }
 
     /// What a lane needs of one slab.
     struct Operands {
-        TileFragments<kFormat> weights;
+        TileFragments<kFormat> weights[kWarpTiles];
         uint4 inputs[kColumnTiles][2];  // of two k-steps each
 
-        DEVICE void load(const char* tile, const char* columns, int lane) {
-            weights.load(tile, lane);
+        DEVICE void load(const char* tiles, const char* columns, int lane) {
 #pragma unroll
             for (int n = 0; n < kColumnTiles; ++n)
 #pragma unroll
                 for (int half = 0; half < 2; ++half)
                     inputs[n][half] = *reinterpret_cast<const uint4*>(columns + n * 8 * Ring::pitch + half * 16);
+#pragma unroll
+            for (int m = 0; m < kWarpTiles; ++m) weights[m].load(tiles + m * tile_bytes(kFormat), lane);
         }
 
         DEVICE void multiply(PartialSums& sums) {
-            weights.prepare();
+#pragma unroll
+            for (int m = 0; m < kWarpTiles; ++m) weights[m].prepare();
             multiply_step<0>(sums), multiply_step<1>(sums), multiply_step<2>(sums), multiply_step<3>(sums);
         }
 
         template <int step>
         DEVICE void multiply_step(PartialSums& sums) const {
-            u32 a[4];
-            weights.template fragment<step>(a);
 #pragma unroll
-            for (int n = 0; n < kColumnTiles; ++n) {
-                const uint4& b = inputs[n][step / 2];
-                mma_16x8x16(sums[step % 2 * (kSets - 1)][n], a, step % 2 ? b.z : b.x, step % 2 ? b.w : b.y);
+            for (int m = 0; m < kWarpTiles; ++m) {
+                u32 a[4];
+                weights[m].template fragment<step>(a);
+#pragma unroll
+                for (int n = 0; n < kColumnTiles; ++n) {
+                    const uint4& b = inputs[n][step / 2];
+                    mma_16x8x16(sums[m][step % kSets][n], a, step % 2 ? b.z : b.x, step % 2 ? b.w : b.y);
+                }
             }
         }
     };
@@ -214,8 +226,8 @@ struct MoeStream {
     /// Adds the products of this warp's slabs of a chunk.
     DEVICE void multiply_chunk(const char* stage, int slabs, PartialSums& sums) const {
         constexpr int share = Ring::chunk / kSlabTurns, step = kSlabTurns;
-        const int first = turn % kSlabTurns;
-        const char* tiles = stage + tile * tile_bytes(kFormat) + first * slab_bytes(kFormat);
+        const int first = turn() % kSlabTurns;
+        const char* tiles = stage + first_tile() * tile_bytes(kFormat) + first * slab_bytes(kFormat);
         const char* columns = stage + Ring::weightBytes + lane / 4 % (kRows < 8 ? kRows : 8) * Ring::pitch +
                               lane % 4 * 32 + first * Ring::columnBytes;
         if (Ring::chunk % kSlabTurns == 0 && slabs == Ring::chunk) {
@@ -260,25 +272,29 @@ struct MoeStream {
             chunksUntilTurn -= chunks;
             walk.advance(count);
             barrier_wait(exchange + 2 + passed % 2, passed / 2 % 2 ^ 1);
-            if (lane % 4 < kSumLanes) {
-                float4* quads = buffer(passed % 2, turn);
-#pragma unroll
-                for (int n = 0; n < kColumnTiles; ++n) {
-                    float4& quad = quads[n * 8 * kSumLanes];
-                    quad = make_float4(sums[0][n][0], sums[0][n][1], sums[0][n][2], sums[0][n][3]);
-                    if (kSets == 2)
-                        quad = make_float4(quad.x + sums[kSets - 1][n][0], quad.y + sums[kSets - 1][n][1],
-                                           quad.z + sums[kSets - 1][n][2], quad.w + sums[kSets - 1][n][3]);
-                }
-            }
+            if (lane % 4 < kSumLanes) pass_on(sums, passed % 2);
             __syncwarp();
             if (lane == 0) barrier_arrive(exchange + passed % 2);
         }
     }
 
+    DEVICE void pass_on(const PartialSums& sums, u32 index) const {
+#pragma unroll
+        for (int m = 0; m < kWarpTiles; ++m) {
+            float4* quads = buffer(index, turn(), first_tile() + m);
+#pragma unroll
+            for (int n = 0; n < kColumnTiles; ++n) {
+                float total[4];
+#pragma unroll
+                for (int i = 0; i < 4; ++i) total[i] = sums[m][0][n][i] + (kSets == 2 ? sums[m][kSets - 1][n][i] : 0);
+                quads[n * 8 * kSumLanes] = make_float4(total[0], total[1], total[2], total[3]);
+            }
+        }
+    }
+
     DEVICE void multiply() const {
-        Cursor cursor{(u32)turn / kSlabTurns, 0};
-        u32 chunksUntilTurn = turn / kSlabTurns, passed = 0;
+        Cursor cursor{(u32)turn() / kSlabTurns, 0};
+        u32 chunksUntilTurn = turn() / kSlabTurns, passed = 0;
         if (!isEarly) wait_for_previous_kernel();
         const u32 blockCount = routing.list->count;
         if (kUpBlocks > 0) multiply_share(UpWork(blockCount, gridDim.x), cursor, chunksUntilTurn, passed);
@@ -295,7 +311,7 @@ struct MoeStream {
             sums[n][0] = sums[n][1] = sums[n][2] = sums[n][3] = 0;
             if (lane % 4 < kSumLanes)
 #pragma unroll
-                for (int from = 0; from < kTurns; ++from) add(sums[n], buffer(passed % 2, from)[n * 8 * kSumLanes]);
+                for (int from = 0; from < kTurns; ++from) add(sums[n], buffer(passed % 2, from, tile)[n * 8 * kSumLanes]);
         }
         __syncwarp();
         if (lane == 0) barrier_arrive(exchange + 2 + passed % 2);
@@ -319,19 +335,34 @@ struct MoeStream {
                                         __float_as_uint(sums.w)));
     }
 
-    static DEVICE float4 take_part(uint4* part) {
-        uint4 words = load_volatile(part);
+    /// `words`: what a load of the part has found.
+    static DEVICE float4 take_part(uint4* part, uint4 words) {
         while (max(max(words.x, words.y), max(words.z, words.w)) == ~0u) words = load_volatile(part);
         store_volatile(part, make_uint4(~0u, ~0u, ~0u, ~0u));
         return make_float4(__uint_as_float(words.x), __uint_as_float(words.y), __uint_as_float(words.z),
                            __uint_as_float(words.w));
     }
 
-    /// Calls `body` with each part, in order, of a unit that ends at `end` and that this CTA has the beginning of.
-    template <class Work, class Body>
-    DEVICE void each_part(const Work& work, u32 end, Body body) const {
-        for (u32 cta = blockIdx.x + 1; cta < gridDim.x && work.share(cta) < end; ++cta)
-            if (work.share(cta) < work.share(cta + 1)) body(partial(cta));
+    /// The end of the CTAs after this one that have parts of a unit, which ends at `end`.
+    template <class Work>
+    DEVICE u32 end_of_parts(const Work& work, u32 end) const {
+        u32 cta = blockIdx.x + 1;
+        while (cta < gridDim.x && work.share(cta) < end) ++cta;
+        return cta;
+    }
+
+    /// Adds the CTAs' parts of a sum, in their order; several are on their way at once.
+    DEVICE void add_parts(float (&sums)[4], u32 index, u32 first, u32 end) const {
+        constexpr u32 together = 3;
+        for (; first < end; first += together) {
+            uint4 words[together];
+#pragma unroll
+            for (u32 i = 0; i < together; ++i)
+                if (first + i < end) words[i] = load_volatile(partial(first + i) + index);
+#pragma unroll
+            for (u32 i = 0; i < together; ++i)
+                if (first + i < end) add(sums, take_part(partial(first + i) + index, words[i]));
+        }
     }
 
     // --- What the sums are multiplied with ---
@@ -378,11 +409,11 @@ struct MoeStream {
                     store_part(part + n * 32, make_float4(sums[n][0], sums[n][1], sums[n][2], sums[n][3]));
                 continue;
             }
-            if (count < UpWork::slabs)
-                each_part(work, unitEnd, [&](uint4* part) {
+            if (count < UpWork::slabs) {
+                const u32 end = end_of_parts(work, unitEnd);
 #pragma unroll
-                    for (int n = 0; n < kColumnTiles; ++n) add(sums[n], take_part(part + n * 32 + lane));
-                });
+                for (int n = 0; n < kColumnTiles; ++n) add_parts(sums[n], n * 32 + lane, blockIdx.x + 1, end);
+            }
             store_hidden(weightBlock, factors, sums);
         }
     }
@@ -413,8 +444,10 @@ struct MoeStream {
                 if (lane >= 4 || row >= factors.block.rowCount) continue;
                 *reinterpret_cast<uint4*>(column + (u64)(factors.block.firstRow + row) * arguments.down.inputPitch) = piece;
             }
-        __syncwarp();
-        if (kDownBlocks > 0 && lane == 0) add_release(&arguments.state->finished, 1);
+        if (kDownBlocks == 0) return;
+        // One of the four warps tells: each telling waits until all stores before it have arrived.
+        barrier_named<1, 32 * kFinishers>();
+        if (tile == 0 && lane == 0) add_release(&arguments.state->finished, 1);
     }
 
     /// Eight columns of a row, which eight lanes hold, as BF16 in the first of these lanes.
@@ -443,8 +476,7 @@ struct MoeStream {
             if (begin > unit) {
                 store_partial_outputs();
             } else {
-                if (walk.position < unitEnd)
-                    each_part(work, unitEnd, [&](uint4* part) { add_partial_outputs(part); });
+                if (walk.position < unitEnd) add_partial_outputs(end_of_parts(work, unitEnd));
                 store_outputs(weightBlock);
             }
             clear_outputs();
@@ -488,11 +520,12 @@ struct MoeStream {
         __syncwarp();
     }
 
-    DEVICE void add_partial_outputs(uint4* part) const {
+    DEVICE void add_partial_outputs(u32 end) const {
         for (u32 i = lane; i < output_quads(); i += 32) {
             float4& quad = reinterpret_cast<float4*>(outputs)[i];
-            const float4 other = take_part(part + i);
-            quad = make_float4(quad.x + other.x, quad.y + other.y, quad.z + other.z, quad.w + other.w);
+            float sums[4] = {quad.x, quad.y, quad.z, quad.w};
+            add_parts(sums, i, blockIdx.x + 1, end);
+            quad = make_float4(sums[0], sums[1], sums[2], sums[3]);
         }
         __syncwarp();
     }
@@ -536,7 +569,7 @@ struct MoeStream {
         if (threadIdx.x == 0) {
             for (int i = 0; i < 2; ++i)
                 barrier_init(exchange + i, kMultipliers), barrier_init(exchange + 2 + i, kFinishers);
-            ring.init(4 * kSlabTurns);
+            ring.init(kTileWarps * kSlabTurns);
         }
         if constexpr (Routed::bytes > 0) Routed(routed).choices.clear();
         __syncthreads();
