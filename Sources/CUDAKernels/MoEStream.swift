@@ -22,17 +22,19 @@ struct MoEStream: Sendable, Equatable {
         var chunk: Int, stages: Int
         /// Stages that are under way at once: usually, and while the ring fills for the first and for the second product.
         var inFlight: Int, lead: Int, middle: Int
-        /// The warps that share 16 weight rows: how many take turns at slabs, and at chunks.
+        /// The blocks of 16 weight rows that a warp multiplies, 1, 2 or 4 of the four of a slab.
+        var warpTiles: Int
+        /// How many of the warps that share such blocks take turns at slabs, and at chunks.
         var slabTurns: Int, chunkTurns: Int
-        /// Chunks that are fetched into the L2 cache, at most, while the ring is full.
-        var ahead: Int
+        /// The blocks of threads on an SM, at least, that registers have to suffice for: two, where launches overlap.
+        var residentCount: Int
     }
 
     private var columnTileCount: Int { rowCount <= 8 ? 1 : rowCount / 8 }
     private var turnCount: Int { pipeline.slabTurns * pipeline.chunkTurns }
 
     /// The threads of a block: those that multiply, four warps that finish sums, two that copy.
-    var threadCount: Int { 32 * (4 * turnCount + 4 + 2) }
+    var threadCount: Int { 32 * (4 / pipeline.warpTiles * turnCount + 4 + 2) }
 
     /// The bytes of a stage: weights and token rows, in whole lines.
     private var stageByteCount: Int {
@@ -69,8 +71,8 @@ struct MoEStream: Sendable, Equatable {
                 shape.activation.deviceName, "\(rowCount)", "\(tokenCount)",
             ]
             + [
-                pipeline.chunk, pipeline.stages, pipeline.inFlight, pipeline.lead, pipeline.slabTurns,
-                pipeline.chunkTurns, pipeline.middle, pipeline.ahead,
+                pipeline.chunk, pipeline.stages, pipeline.inFlight, pipeline.lead, pipeline.middle,
+                pipeline.warpTiles, pipeline.slabTurns, pipeline.chunkTurns,
             ].map { "\($0)" } + [route?.deviceName ?? "NoChoice"]
         return try sources.program(
             Self.path, for: architecture,
@@ -81,7 +83,7 @@ struct MoEStream: Sendable, Equatable {
                 static_assert(Stream::kThreads == \(threadCount), "as the host counts");
                 static_assert(Stream::kSharedBytes == \(sharedByteCount), "as the host counts");
                 static_assert(Stream::kPartialFloats == \(partialFloatCount), "as the host counts");
-                extern "C" __global__ void __launch_bounds__(\(threadCount), 1) \
+                extern "C" __global__ void __launch_bounds__(\(threadCount), \(pipeline.residentCount)) \
                 \(Self.function)(const __grid_constant__ MoeStreamArguments arguments) {
                     moe_stream<Stream>(arguments);
                 }

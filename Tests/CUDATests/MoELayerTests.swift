@@ -36,8 +36,8 @@ extension FakeDriverTests {
                 workspace: workspace, on: stream)
             let launch = try #require(try fake.launches().last)
             #expect(launch.kernel == "stream_experts")
-            // The fake has four SMs; eight warps multiply, four finish sums, two copy.
-            #expect(launch.grid == [4, 1, 1] && launch.block == [448, 1, 1])
+            // The fake has four SMs; sixteen warps multiply, four finish sums, two copy.
+            #expect(launch.grid == [4, 1, 1] && launch.block == [704, 1, 1])
             #expect(launch.overlapsPrevious)
             let arguments = launch.parameters[0].withUnsafeBytes {
                 $0.loadUnaligned(as: MoEStream.Arguments.self)

@@ -58,16 +58,6 @@ DEVICE void barrier_wait(u64* barrier, u32 parity) {
         : "memory");
 }
 
-/// Whether the phase is over.
-DEVICE bool barrier_test(u64* barrier, u32 parity) {
-    u32 isOver;
-    asm volatile(
-        "{\n\t.reg .pred over;\n\t"
-        "mbarrier.test_wait.parity.shared::cta.b64 over, [%1], %2;\n\t"
-        "selp.u32 %0, 1, 0, over;\n\t}" : "=r"(isOver) : "r"(shared_address(barrier)), "r"(parity) : "memory");
-    return isOver;
-}
-
 /// One lane of a warp whose lanes are all here, known to the compiler as such.
 DEVICE bool elect_one() {
     u32 elected;
@@ -104,11 +94,6 @@ DEVICE void bulk_copy(void* shared, const void* global, u32 bytes, u64* barrier,
             shared_address(shared)),
         "l"(global), "r"(bytes), "r"(shared_address(barrier)), "l"(policy)
         : "memory");
-}
-
-/// Brings `bytes`, a multiple of 16, into the L2 cache.
-DEVICE void bulk_prefetch(const void* global, u32 bytes) {
-    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(global), "r"(bytes) : "memory");
 }
 
 /// Copies `bytes`, a multiple of 16, from shared to global memory, as part of this thread's current group of copies.
@@ -161,15 +146,6 @@ DEVICE void store_in_cta(u32* word, u32 value, u32 cta) {
 
 DEVICE void copy_16(void* shared, const void* global) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(shared)), "l"(global) : "memory");
-}
-
-// --- Time ---
-
-/// The SM's cycles, modulo 2^32.
-DEVICE u32 cycle_count() {
-    u32 count;
-    asm volatile("mov.u32 %0, %%clock;" : "=r"(count));
-    return count;
 }
 
 // --- Programmatic dependent launch ---

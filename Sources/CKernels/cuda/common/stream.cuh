@@ -125,19 +125,13 @@ struct StreamState {
 /// their way at once: what more would wait in the memory system's queues, and all other traffic behind it. At most kLead
 /// (first product) or kMiddle (second) of those that only fill the ring, for the traffic then is the end of the launch or
 /// of the product before.
-///
-/// While the ring is full and nothing is on its way, up to kAhead further chunks are brought into the L2 cache, one every
-/// kPace cycles, about as fast as memory delivers them to all SMs: there is no other way to know how many are on their way.
-template <class Ring, int kInFlight, int kLead, int kMiddle, int kAhead>
+template <class Ring, int kInFlight, int kLead, int kMiddle>
 struct WeightStream {
-    static constexpr u32 kPace = Ring::weightBytes / 13;
-
     const Ring& ring;
     StreamState* state;
     RingCursor<Ring::stages> next{0, 0}, arriving{0, 0};
     int inFlight = 0, products = 0;
     u32 number;
-    bool asked = false;  ///< for the last chunk
 
     /// Counts this CTA, then lets the next kernel begin: its CTAs find room on each SM beside this kernel's.
     DEVICE void begin() {
@@ -145,7 +139,7 @@ struct WeightStream {
         if (number != ~0u) launch_next_kernel();
     }
 
-    /// Waits until the launch before has nothing left to ask memory for.
+    /// Waits until the launch before has nothing left to issue.
     DEVICE void wait_for_turn() const {
         const u32 all = gridDim.x * StreamState::launches, before = number - number % gridDim.x;
         u32 ahead;
@@ -156,57 +150,28 @@ struct WeightStream {
         } while (ahead > all / 2);
     }
 
-    /// Says that this CTA has asked for its last chunk.
-    DEVICE void end() {
-        if (!asked) take_number(&state->issued, gridDim.x * StreamState::launches);
-        asked = true;
-    }
+    DEVICE void end() const { take_number(&state->issued, gridDim.x * StreamState::launches); }
 
-    DEVICE void wait_for_arrival() {
-        barrier_wait(ring.weightsFull(arriving.stage), arriving.parity);
-        arriving.advance(), --inFlight;
-    }
-
-    /// `isLast`: no product follows.
     template <class Work>
-    DEVICE void issue(const Work& work, int weightBlocks, const StreamOperands& operands, const Routing& routing, bool isLast) {
+    DEVICE void issue(const Work& work, int weightBlocks, const StreamOperands& operands, const Routing& routing) {
         const u64 policy = evict_first_policy();
         const int lead = products++ == 0 ? kLead : kMiddle;
-        auto address = [&](const StreamWalk<Work>& walk) {
+        int issued = 0;
+        for (StreamWalk<Work> walk(work, blockIdx.x); walk.remains(); ++issued, ++inFlight) {
+            const u32 count = walk.ahead(Ring::chunk), bytes = count * slab_bytes(Ring::format);
             const u32 expert = routing.list->blocks[walk.rowBlock].expert;
             const u64 slab = ((u64)expert * weightBlocks + walk.weightBlock) * Work::slabs + walk.first;
-            return operands.weights + slab * slab_bytes(Ring::format);
-        };
-        StreamWalk<Work> walk(work, blockIdx.x), ahead = walk;
-        int issued = 0, prefetched = 0;  // chunks; `ahead` is so many before `walk`
-        for (; walk.remains(); ++issued, ++inFlight) {
-            for (const int limit = issued < Ring::stages ? lead : kInFlight; inFlight >= limit;) wait_for_arrival();
-            const u32 count = walk.ahead(Ring::chunk), bytes = count * slab_bytes(Ring::format);
-            u64* empty = ring.empty(next.stage);
-            if (kAhead > 0 && !barrier_test(empty, next.parity ^ 1)) {
-                if (prefetched == 0) ahead = walk;
-                u32 last = cycle_count() - kPace;
-                while (!barrier_test(empty, next.parity ^ 1)) {
-                    if (inFlight > 0) {
-                        if (barrier_test(ring.weightsFull(arriving.stage), arriving.parity)) arriving.advance(), --inFlight;
-                    } else if (prefetched < kAhead && ahead.remains() && cycle_count() - last >= kPace) {
-                        last = cycle_count();
-                        const u32 aheadCount = ahead.ahead(Ring::chunk);
-                        bulk_prefetch(address(ahead), aheadCount * slab_bytes(Ring::format));
-                        ahead.advance(aheadCount), ++prefetched;
-                        if (isLast && !ahead.remains()) end();
-                    }
-                    __nanosleep(40);
-                }
+            for (const int limit = issued < Ring::stages ? lead : kInFlight; inFlight >= limit; --inFlight) {
+                barrier_wait(ring.weightsFull(arriving.stage), arriving.parity);
+                arriving.advance();
             }
-            barrier_wait(empty, next.parity ^ 1);
+            barrier_wait(ring.empty(next.stage), next.parity ^ 1);
             barrier_arrive_expecting(ring.weightsFull(next.stage), bytes);
-            bulk_copy(ring.stage(next.stage), address(walk), bytes, ring.weightsFull(next.stage), policy);
+            bulk_copy(ring.stage(next.stage), operands.weights + slab * slab_bytes(Ring::format), bytes,
+                      ring.weightsFull(next.stage), policy);
             walk.advance(count);
             next.advance();
-            if (prefetched > 0) --prefetched;
         }
-        if (isLast) end();
     }
 };
 

@@ -7,20 +7,23 @@
 //             weights as the 16-row operand, 8 tokens a product, FP32 sums; activations: global → shared beside their
 //             weights, by one warp that alone waits for what wrote them. Four more warps finish the sums, so that no
 //             warp that multiplies ever waits for global memory.
+//             Router logits, if there are any: every CTA chooses the experts of all tokens and lists the rows in its shared
+//             memory, with the code and the results of any/route.cu.
 //             Sums over the contracted dimension: registers, then shared memory among warps, then global memory among CTAs
 //             (fixed order, so results repeat bit for bit).
 // Bytes       0.5625 (NVFP4) or 0.53125 (MXFP4) a weight of the experts hit, once; bound by bandwidth.
 // One launch  does both products: while the last CTAs finish the first, the ring of every CTA fills with weights of the
 //             second. All CTAs must therefore be resident at once: the grid is one CTA an SM.
-// Source      weight layout and arithmetic: common/tiles.cuh; division of work: common/stream.cuh.
+// Source      weight layout and arithmetic: common/tiles.cuh; division of work: common/stream.cuh; routing:
+//             common/choice.cuh.
 #include "common/activation.cuh"
 #include "common/choice.cuh"
 #include "common/stream.cuh"
 
 struct MoeStreamArguments {
-    Routing routing;  ///< unless `logits` are there
-    const char* logits;  ///< of the router, [T, experts], from which each CTA routes the tokens; or null
-    const float* routerBiases;  ///< [experts], for BIASED_SIGMOID
+    Routing routing;            ///< unless there are logits
+    const char* logits;         ///< [T, experts], aligned to 16 bytes: each CTA routes the tokens by itself; or null
+    const float* routerBiases;  ///< [experts], BIASED_SIGMOID only
     StreamOperands up;    ///< gate and up rows in turns of 8; inputs are the layer's, [T, ..]
     StreamOperands down;  ///< inputs are `hidden`
     u16* hidden;          ///< BF16 [rows, down.inputPitch]; columns beyond the first product's are zero and stay so
@@ -35,14 +38,14 @@ struct MoeStreamArguments {
     StreamState* state;
     u32 tokenCount;
     u32 routingIsEarly;      ///< routing was complete before the previous kernel began
-    float routerFactor;      ///< multiplies all router weights
+    float routerFactor;      ///< multiplies all weights that logits give
     u32 weightsRowsOnInput;  ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
 };
 
-/// The routing of a linear layer.
+/// Of launches that never get logits.
 struct NoChoice {};
 
-/// Routing in shared memory, by every CTA for itself: what any/route.cu does for a launch.
+/// Rows and blocks in shared memory, from logits. `Choice`: an `ExpertChoice`.
 template <class Choice, int kTokens, int kRows>
 struct StreamRouting {
     static constexpr u32 kRowCount = kTokens * Choice::kTopK;
@@ -57,10 +60,12 @@ struct StreamRouting {
 
     DEVICE StreamRouting(char* memory) : choices(memory + kListBytes + 8 * kRowCount, kMaskRows, 0, kTokens) {
         list = reinterpret_cast<RowBlockList*>(memory);
-        rows = {reinterpret_cast<u32*>(memory + kListBytes), reinterpret_cast<float*>(memory + kListBytes + 4 * kRowCount), nullptr};
+        rows.tokens = reinterpret_cast<u32*>(memory + kListBytes);
+        rows.weights = reinterpret_cast<float*>(memory + kListBytes + 4 * kRowCount);
+        rows.ofSlots = nullptr;
     }
 
-    /// By all threads; the masks are clear.
+    /// By all threads, after the masks have been cleared. A warp has a token.
     DEVICE void route(const char* logits, const float* biases, float factor, u32 tokenCount) const {
         const typename Choice::Router router(logits, biases, factor);
         wait_for_previous_kernel();
@@ -86,8 +91,8 @@ struct StreamRouting<NoChoice, kTokens, kRows> {
 
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs: slabs of 64 columns.
 template <int kFormat_, int kUpBlocks_, int kUpSlabs_, int kDownBlocks_, int kDownSlabs_, int kOutputs_, int kActivation_,
-          int kRows_, int kTokens_, int kChunk_, int kStages_, int kInFlight, int kLead, int kSlabTurns_, int kChunkTurns_,
-          int kMiddle = kInFlight, int kAhead = 0, class Choice = NoChoice, int kWarpTiles_ = 1>
+          int kRows_, int kTokens_, int kChunk_, int kStages_, int kInFlight, int kLead, int kMiddle, int kWarpTiles_,
+          int kSlabTurns_, int kChunkTurns_, class Choice>
 struct MoeStream {
     static constexpr int kFormat = kFormat_, kUpBlocks = kUpBlocks_, kDownBlocks = kDownBlocks_, kOutputs = kOutputs_;
     static constexpr int kActivation = kActivation_;
@@ -126,9 +131,9 @@ struct MoeStream {
     float4* buffers;
     float* outputs;  ///< of a finishing warp: its 16 rows of the output block, [kTokens][16]
     u64* exchange;   ///< barriers: buffers full, buffers empty
-    char* routed;    ///< memory of the routing
+    char* routed;    ///< memory of `Routed`
     Routing routing;
-    bool isEarly;    ///< routing is known before the previous kernel has ended
+    bool isEarly;  ///< routing is known before the previous kernel has ended
     int lane, tile;  ///< that a finishing warp has
 
     DEVICE MoeStream(const MoeStreamArguments& arguments, char* memory)
@@ -149,14 +154,15 @@ struct MoeStream {
 
     // --- The warps that copy ---
 
-    typedef WeightStream<Ring, kInFlight, kLead, kMiddle, kAhead> Weights;
+    typedef WeightStream<Ring, kInFlight, kLead, kMiddle> Weights;
 
     DEVICE void copy_weights(Weights& stream) const {
         if (!isEarly) wait_for_previous_kernel();
         const u32 blockCount = routing.list->count;
         if (isEarly) stream.wait_for_turn();
-        if (kUpBlocks > 0) stream.issue(UpWork(blockCount, gridDim.x), kUpBlocks, arguments.up, routing, kDownBlocks == 0);
-        if (kDownBlocks > 0) stream.issue(DownWork(blockCount, gridDim.x), kDownBlocks, arguments.down, routing, true);
+        if (kUpBlocks > 0) stream.issue(UpWork(blockCount, gridDim.x), kUpBlocks, arguments.up, routing);
+        if (kDownBlocks > 0) stream.issue(DownWork(blockCount, gridDim.x), kDownBlocks, arguments.down, routing);
+        stream.end();
     }
 
     DEVICE void copy_inputs() {
@@ -400,6 +406,12 @@ struct MoeStream {
             Factors factors;
             load_up_factors(factors, walk.rowBlock, weightBlock * 32 + tile * 8 + lane / 4);
             walk.advance(count);
+            // The part that follows is the next CTA's first: it is there long before this one's last sums.
+            const bool continues = first == 0 && count < UpWork::slabs;
+            uint4 early[kColumnTiles];
+#pragma unroll
+            for (int n = 0; n < kColumnTiles; ++n)
+                if (continues) early[n] = load_volatile(partial(blockIdx.x + 1) + n * 32 + lane);
             Sums sums;
             receive(sums, passed);
             if (first > 0) {
@@ -409,10 +421,13 @@ struct MoeStream {
                     store_part(part + n * 32, make_float4(sums[n][0], sums[n][1], sums[n][2], sums[n][3]));
                 continue;
             }
-            if (count < UpWork::slabs) {
+            if (continues) {
                 const u32 end = end_of_parts(work, unitEnd);
 #pragma unroll
-                for (int n = 0; n < kColumnTiles; ++n) add_parts(sums[n], n * 32 + lane, blockIdx.x + 1, end);
+                for (int n = 0; n < kColumnTiles; ++n) {
+                    add(sums[n], take_part(partial(blockIdx.x + 1) + n * 32 + lane, early[n]));
+                    add_parts(sums[n], n * 32 + lane, blockIdx.x + 2, end);
+                }
             }
             store_hidden(weightBlock, factors, sums);
         }
