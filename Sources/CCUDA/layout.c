@@ -9,5 +9,4 @@ static_assert(sizeof(CUlaunchConfig) == 56);
 static_assert(offsetof(CUlaunchConfig, hStream) == 32);
 static_assert(offsetof(CUlaunchConfig, attrs) == 40);
 static_assert(offsetof(CUlaunchConfig, numAttrs) == 48);
-static_assert(sizeof(CUtensorMap) == 128);
 static_assert(sizeof(nvrtcResult) == 4);

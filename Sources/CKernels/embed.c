@@ -1,6 +1,9 @@
 // One array and one row for each file below cuda/; a test tells which one is missing.
 #include "CKernels.h"
 
+static const char any_compare[] = {
+#embed "cuda/any/compare.cu"
+};
 static const char any_copy[] = {
 #embed "cuda/any/copy.cu"
 };
@@ -12,6 +15,9 @@ static const char any_moe_pack[] = {
 };
 static const char any_quantize[] = {
 #embed "cuda/any/quantize.cu"
+};
+static const char any_quantize_rows[] = {
+#embed "cuda/any/quantize_rows.cu"
 };
 static const char any_repack_weights[] = {
 #embed "cuda/any/repack_weights.cu"
@@ -30,6 +36,9 @@ static const char common_choice[] = {
 };
 static const char common_moe[] = {
 #embed "cuda/common/moe.cuh"
+};
+static const char common_nvfp4[] = {
+#embed "cuda/common/nvfp4.cuh"
 };
 static const char common_packed[] = {
 #embed "cuda/common/packed.cuh"
@@ -60,16 +69,19 @@ static const char sm90_stream_read_bulk[] = {
 };
 
 static const kernel_source sources[] = {
+    {"any/compare.cu", any_compare, sizeof any_compare},
     {"any/copy.cu", any_copy, sizeof any_copy},
     {"any/moe_combine.cu", any_moe_combine, sizeof any_moe_combine},
     {"any/moe_pack.cu", any_moe_pack, sizeof any_moe_pack},
     {"any/quantize.cu", any_quantize, sizeof any_quantize},
+    {"any/quantize_rows.cu", any_quantize_rows, sizeof any_quantize_rows},
     {"any/repack_weights.cu", any_repack_weights, sizeof any_repack_weights},
     {"any/route.cu", any_route, sizeof any_route},
     {"any/stream_read.cu", any_stream_read, sizeof any_stream_read},
     {"common/activation.cuh", common_activation, sizeof common_activation},
     {"common/choice.cuh", common_choice, sizeof common_choice},
     {"common/moe.cuh", common_moe, sizeof common_moe},
+    {"common/nvfp4.cuh", common_nvfp4, sizeof common_nvfp4},
     {"common/packed.cuh", common_packed, sizeof common_packed},
     {"common/ptx.cuh", common_ptx, sizeof common_ptx},
     {"common/stream.cuh", common_stream, sizeof common_stream},

@@ -55,7 +55,6 @@ public final class Driver: Sendable {
     let funcGetParamInfo: Function<cuFuncGetParamInfo_fn>
     let occupancyMaxActiveBlocks: Function<cuOccupancyMaxActiveBlocksPerMultiprocessor_fn>
     let launchKernelEx: Function<cuLaunchKernelEx_fn>
-    let tensorMapEncodeTiled: Function<cuTensorMapEncodeTiled_fn>
     let graphInstantiate: Function<cuGraphInstantiateWithFlags_fn>
     let graphDestroy: Function<cuGraphDestroy_fn>
     let graphExecDestroy: Function<cuGraphExecDestroy_fn>
@@ -110,7 +109,6 @@ public final class Driver: Sendable {
         funcGetParamInfo = try library.function("cuFuncGetParamInfo")
         occupancyMaxActiveBlocks = try library.function("cuOccupancyMaxActiveBlocksPerMultiprocessor")
         launchKernelEx = try library.function("cuLaunchKernelEx")
-        tensorMapEncodeTiled = try library.function("cuTensorMapEncodeTiled")
         graphInstantiate = try library.function("cuGraphInstantiateWithFlags")
         graphDestroy = try library.function("cuGraphDestroy")
         graphExecDestroy = try library.function("cuGraphExecDestroy")

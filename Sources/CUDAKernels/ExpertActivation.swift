@@ -8,6 +8,11 @@ public enum ExpertActivation: Sendable, Hashable {
     case clampedSwiglu(alpha: Float, limit: Float)
     /// `gelu(g) * u`, with the approximation by tanh.
     case geglu
+    /// `max(u, 0)²`, without a gate (Nemotron).
+    case reluSquared
+
+    /// Whether experts have a gate projection.
+    public var isGated: Bool { self != .reluSquared }
 
     /// The activation of a model's layer.
     public init(_ activation: GatedActivation) {
@@ -23,11 +28,21 @@ public enum ExpertActivation: Sendable, Hashable {
         case .swiglu: "SWIGLU"
         case .clampedSwiglu: "CLAMPED_SWIGLU"
         case .geglu: "GEGLU"
+        case .reluSquared: "RELU2"
         }
     }
 
     /// `ActivationConstants` of the device file: limit and slope.
     var constants: (limit: Float, slope: Float) {
         if case .clampedSwiglu(let alpha, let limit) = self { (limit, alpha) } else { (0, 0) }
+    }
+}
+
+extension ExpertWeights {
+    /// The weights of an expert without a gate projection, for ``ExpertActivation/reluSquared``: those of `up` stand in its
+    /// place and are not read.
+    public init(up: WeightMatrix, down: WeightMatrix, biases: (up: [Float], down: [Float])? = nil) {
+        self.init(
+            gate: up, up: up, down: down, biases: biases.map { Biases(gate: $0.up, up: $0.up, down: $0.down) })
     }
 }

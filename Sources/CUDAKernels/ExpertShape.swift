@@ -1,6 +1,9 @@
 /// The products of an expert, or of a linear layer: what a kernel is compiled for.
 struct ExpertShape: Sendable, Hashable {
-    /// Gate and up, `[I, H]` each, in turns of 8 rows; nil for a linear layer.
+    /// The products of one launch.
+    enum Products: Sendable, Hashable { case both, up, down }
+
+    /// Gate and up, `[I, H]` each, in turns of 8 rows, or up alone; nil for a linear layer.
     let up: SlabLayout?
     /// Down `[H, I]`, or the linear layer's matrix.
     let down: SlabLayout
@@ -8,10 +11,12 @@ struct ExpertShape: Sendable, Hashable {
     let outputCount: Int
     /// The function between the products.
     let activation: ExpertActivation
+    /// Those that a kernel computes.
+    var products = Products.both
 
     /// The products of an expert.
     init(_ format: WeightFormat, hiddenSize: Int, intermediateSize: Int, activation: ExpertActivation) {
-        up = SlabLayout(format, rowCount: intermediateSize, columnCount: hiddenSize, isPaired: true)
+        up = SlabLayout(format, rowCount: intermediateSize, columnCount: hiddenSize, isPaired: activation.isGated)
         down = SlabLayout(format, rowCount: hiddenSize, columnCount: intermediateSize)
         outputCount = hiddenSize
         self.activation = activation
@@ -23,6 +28,17 @@ struct ExpertShape: Sendable, Hashable {
         down = SlabLayout(format, rowCount: rowCount, columnCount: columnCount)
         outputCount = rowCount
         activation = .swiglu
+    }
+
+    /// What a kernel is told of the blocks of a product that it leaves out.
+    var upBlockCount: Int { products == .down ? 0 : up?.blockCount ?? 0 }
+    var downBlockCount: Int { products == .up ? 0 : down.blockCount }
+
+    /// One of the products of an expert.
+    func only(_ products: Products) -> ExpertShape {
+        var shape = self
+        shape.products = products
+        return shape
     }
 
     /// The elements from one row of the input to the next; those beyond the matrix's columns are zero.

@@ -4,164 +4,142 @@ internal import Kernels
 /// The throughput backend of a layer: rows are packed by expert, multiplied, and added up for each token.
 struct GroupedExperts: Sendable {
     private let configuration: MoEConfiguration
-    private let pack: Kernel
-    private let packProgram: MoEPack
-    private let products: [MoEGemm: Product]
+    private let product: GroupedProduct
     private let combine: (kernel: Kernel, program: MoECombine)?
-    /// The tokens of the shared expert; nil without one.
-    private let sharedLists: TokenLists?
-
-    private struct Product {
-        let kernel: Kernel
-        let launch: Launch
-    }
 
     /// Compiles the kernels, several at a time, and loads them.
-    init(_ configuration: MoEConfiguration, loader: KernelLoader, on stream: Stream) throws(CUDAError) {
-        let (shape, device) = (configuration.shape, loader.context.device)
-        let (sources, architecture) = (loader.sources, device.architecture)
-        func kernel(_ program: KernelProgram, _ name: String, _ sharedByteCount: Int = 0) throws(CUDAError) -> Kernel {
-            try loader.cache.module(program, in: loader.context).kernel(name, dynamicSharedByteCount: sharedByteCount)
-        }
-        packProgram = MoEPack(slabCount: shape.inputPitch / SlabLayout.columnCount)
-        let combining = MoECombine(columnCount: shape.outputPitch, topK: configuration.topK)
-        let (packing, adding) = (
-            try packProgram.program(from: sources, for: architecture),
-            try combining.program(from: sources, for: architecture)
-        )
-        var programs: [(product: MoEGemm, program: KernelProgram)] = []
-        for product in Self.products(for: configuration) {
-            programs.append((product, try product.program(from: sources, for: architecture)))
-        }
-        try loader.cache.compile(programs.map(\.program) + [packing, adding])
-        var products: [MoEGemm: Product] = [:]
-        for (product, program) in programs {
-            products[product] = Product(
-                kernel: try kernel(program, MoEGemm.function, product.sharedByteCount),
-                launch: Launch(
-                    grid: Launch.Extent(device.multiprocessorCount), block: Launch.Extent(MoEGemm.threadCount),
-                    dynamicSharedByteCount: product.sharedByteCount, overlapsPrevious: true))
-        }
-        self.products = products
-        pack = try kernel(packing, MoEPack.function)
-        combine = configuration.topK > 1 ? (try kernel(adding, MoECombine.function), combining) : nil
-        sharedLists =
-            configuration.hasSharedExpert
-            ? try TokenLists(
-                configuration.maximumTokenCount, expert: configuration.expertCount,
-                blockRowCount: MoEGemm.rowCounts.many, on: stream) : nil
+    init(_ configuration: MoEConfiguration, loader: KernelLoader) throws(CUDAError) {
+        let shape = configuration.shape
+        let combine = MoECombine(columnCount: shape.outputPitch, topK: configuration.topK)
+        let program = try combine.program(from: loader.sources, for: loader.context.device.architecture)
+        product = try GroupedProduct(
+            Self.gemms(for: configuration), inputPitch: shape.inputPitch, with: configuration.topK > 1 ? [program] : [],
+            loader)
+        self.combine =
+            configuration.topK > 1
+            ? (try loader.cache.module(program, in: loader.context).kernel(MoECombine.function), combine) : nil
         self.configuration = configuration
     }
 
     /// The products of routed experts in either size of block, and that of a shared one.
-    private static func products(for configuration: MoEConfiguration) -> Set<MoEGemm> {
+    private static func gemms(for configuration: MoEConfiguration) -> Set<MoEGemm> {
         let (shape, hasOneRow, rowCounts) = (configuration.shape, configuration.topK == 1, MoEGemm.rowCounts)
-        var products: Set = [
+        var gemms: Set = [
             MoEGemm(shape: shape, hasOneRow: hasOneRow, rowCount: rowCounts.few),
             MoEGemm(shape: shape, hasOneRow: hasOneRow, rowCount: rowCounts.many),
         ]
         if configuration.hasSharedExpert {
-            products.insert(MoEGemm(shape: shape, hasOneRow: true, rowCount: rowCounts.many))
+            gemms.insert(MoEGemm(shape: shape, hasOneRow: true, rowCount: rowCounts.many))
         }
-        return products
+        return gemms
     }
 
     /// Queues the experts.
     func enqueue(_ job: ExpertJob, _ memory: Memory, on stream: Stream) throws(CUDAError) {
-        var residual = job.residual?.address ?? 0
-        let (output, shape) = (job.output.address, configuration.shape)
-        if let sharedLists {
-            let product = MoEGemm(shape: shape, hasOneRow: true, rowCount: MoEGemm.rowCounts.many)
-            try multiply(
-                product, job, sharedLists.routing(tokenCount: job.tokenCount), rowCount: job.tokenCount,
-                blockCount: job.tokenCount.dividedRoundingUp(by: product.rowCount), residual: residual, output: output,
-                memory, on: stream)
-            residual = output
+        let shape = configuration.shape
+        try product.pack(job.input, tokenCount: job.tokenCount, into: memory.inputs, on: stream)
+        var arguments = arguments(job, memory)
+        arguments.residual = job.residual?.address ?? 0
+        if configuration.hasSharedExpert {
+            let gemm = MoEGemm(shape: shape, hasOneRow: true, rowCount: MoEGemm.rowCounts.many)
+            arguments.slotCount = slotCount(
+                rowCount: job.tokenCount, blockCount: job.tokenCount.dividedRoundingUp(by: gemm.rowCount))
+            for expert in configuration.sharedExperts {
+                arguments.tokenExpert = UInt32(expert)
+                try product.multiply(
+                    gemm, arguments, followsPack: expert == configuration.sharedExperts.lowerBound, on: stream)
+                arguments.residual = job.output.address
+            }
         }
-        let product = MoEGemm(shape: shape, hasOneRow: configuration.topK == 1, rowCount: job.groupedRowCount)
-        try multiply(
-            product, job, job.groupedRouting, rowCount: job.tokenCount * configuration.topK,
-            blockCount: configuration.blockCount(tokenCount: job.tokenCount, rowCount: product.rowCount),
-            residual: combine == nil ? residual : 0, output: combine == nil ? output : memory.rows.address, memory,
-            on: stream)
+        let gemm = MoEGemm(shape: shape, hasOneRow: configuration.topK == 1, rowCount: job.groupedRowCount)
+        arguments.routing = job.groupedRouting
+        arguments.slotCount = slotCount(
+            rowCount: job.tokenCount * configuration.topK,
+            blockCount: configuration.blockCount(tokenCount: job.tokenCount, rowCount: gemm.rowCount))
+        let residual = arguments.residual
+        if combine != nil {
+            arguments.residual = 0
+            arguments.output = memory.rows.address
+        }
+        try product.multiply(gemm, arguments, followsPack: !configuration.hasSharedExpert, on: stream)
         guard let combine else { return }
-        let arguments = MoECombine.Arguments(
-            rows: memory.rows.address, tokenRows: job.rows.slotRows.address, residual: residual, output: output,
-            tokenCount: UInt32(job.tokenCount))
+        let sums = MoECombine.Arguments(
+            rows: memory.rows.address, tokenRows: job.rows.slotRows.address, residual: residual,
+            output: job.output.address, tokenCount: UInt32(job.tokenCount))
         try stream.launch(
-            combine.kernel, combine.program.launch(tokenCount: job.tokenCount, on: stream.context.device), arguments)
+            combine.kernel, combine.program.launch(tokenCount: job.tokenCount, on: stream.context.device), sums)
     }
 
-    private func multiply(
-        _ gemm: MoEGemm, _ job: ExpertJob, _ routing: RoutingArgument, rowCount: Int, blockCount: Int,
-        residual: UInt64, output: UInt64, _ memory: Memory, on stream: Stream
-    ) throws(CUDAError) {
-        guard let product = products[gemm] else {
-            throw CUDAError(.unsupported, "MoE layer: \(gemm) was not loaded")
-        }
-        let slotCount = UInt32(MoEPack.slotCount(rowCount: rowCount, blockCount: blockCount))
-        let packing = MoEPack.Arguments(
-            routing: routing, inputs: job.input.address, packed: memory.inputs.address,
-            inputPitch: UInt32(configuration.rowPitch), slotCount: slotCount)
-        try stream.launch(pack, packProgram.launch(blockCount: blockCount), packing)
+    private func slotCount(rowCount: Int, blockCount: Int) -> UInt32 {
+        UInt32(MoEGemm.slotCount(rowCount: rowCount, blockCount: blockCount))
+    }
+
+    /// What all products of a layer have in common.
+    private func arguments(_ job: ExpertJob, _ memory: Memory) -> MoEGemm.Arguments {
         let weights = job.weights
         var arguments = MoEGemm.Arguments(
-            routing: routing, upWeights: weights.up.address, downWeights: weights.down.address,
-            inputs: memory.inputs.address, hidden: memory.hidden.address, output: output, residual: residual,
+            routing: RoutingArgument(list: 0), upWeights: weights.up.address, downWeights: weights.down.address,
+            inputs: memory.inputs.address, hidden: memory.hidden.address, output: job.output.address,
             upScales: weights.upScales.address, downScales: weights.downScales.address,
-            counters: memory.counters.address, slotCount: slotCount)
+            counters: memory.counters.address, partials: memory.partials.address, tokenCount: UInt32(job.tokenCount))
         if configuration.hasBiases {
             arguments.upBiases = weights.upBiases.address
             arguments.downBiases = weights.downBiases.address
         }
         (arguments.limit, arguments.slope) = configuration.activation.constants
         arguments.weightsRowsOnInput = configuration.weightPlacement == .input ? 1 : 0
-        try stream.launch(product.kernel, product.launch, arguments)
+        return arguments
     }
 }
 
 extension GroupedExperts {
     /// The memory that the backend uses while it runs.
     struct Memory: Sendable {
-        /// Packed rows, of the layer's input and between the products.
+        /// Packed tokens, and rows between the products.
         let inputs: DeviceBuffer<UInt8>
         let hidden: DeviceBuffer<UInt8>
         /// BF16 `[rows, row pitch]`, before they are added up; empty for one expert a token.
         let rows: DeviceBuffer<UInt16>
         /// Zero between launches.
         let counters: DeviceBuffer<UInt32>
+        /// Sums over parts of the second product's columns.
+        let partials: DeviceBuffer<Float>
 
         /// The bytes of all.
-        static func byteCount(for configuration: MoEConfiguration) -> Int {
-            let counts = counts(for: configuration)
-            return counts.inputs + counts.hidden + 2 * counts.rows + 4 * counts.counters
+        static func byteCount(for configuration: MoEConfiguration, on device: Device) -> Int {
+            let counts = Counts(configuration, on: device)
+            return counts.inputs + counts.hidden + 2 * counts.rows + 4 * (counts.counters + counts.partials)
         }
 
         init(_ configuration: MoEConfiguration, on stream: Stream) throws(CUDAError) {
-            let counts = Self.counts(for: configuration)
+            let counts = Counts(configuration, on: stream.context.device)
             inputs = try DeviceBuffer(stream.context, count: counts.inputs)
             hidden = try DeviceBuffer(stream.context, count: counts.hidden)
             rows = try DeviceBuffer(stream.context, count: counts.rows)
             counters = try DeviceBuffer(stream.context, count: counts.counters)
+            partials = try DeviceBuffer(stream.context, count: counts.partials)
             try stream.fill(counters, byte: 0)
         }
+    }
 
-        private static func counts(
-            for configuration: MoEConfiguration
-        ) -> (inputs: Int, hidden: Int, rows: Int, counters: Int) {
-            let tokenCount = configuration.maximumTokenCount
+    /// The elements of each piece of memory.
+    private struct Counts {
+        let inputs: Int, hidden: Int, rows: Int, counters: Int, partials: Int
+
+        init(_ configuration: MoEConfiguration, on device: Device) {
+            let (tokenCount, shape) = (configuration.maximumTokenCount, configuration.shape)
             // The smaller blocks are more.
             let blockCount = max(
                 configuration.blockCount(tokenCount: tokenCount, rowCount: MoEGemm.rowCounts.few),
                 tokenCount.dividedRoundingUp(by: MoEGemm.rowCounts.many))
-            let slots = MoEPack.slotCount(rowCount: configuration.maximumRowCount, blockCount: blockCount)
-            let shape = configuration.shape
-            func packed(_ pitch: Int) -> Int { slots * (pitch / SlabLayout.columnCount) * MoEPack.rowByteCount }
-            return (
-                packed(shape.inputPitch), packed(shape.hiddenPitch),
-                configuration.topK == 1 ? 0 : configuration.maximumRowCount * shape.outputPitch,
-                MoEGemm.counterCount(blockCount: blockCount)
-            )
+            inputs = MoEPack.byteCount(tokenCount: tokenCount, pitch: shape.inputPitch)
+            hidden = MoEPack.byteCount(
+                tokenCount: MoEGemm.slotCount(rowCount: configuration.maximumRowCount, blockCount: blockCount),
+                pitch: shape.hiddenPitch)
+            rows = configuration.topK == 1 ? 0 : configuration.maximumRowCount * shape.outputPitch
+            counters = MoEGemm.counterCount(blockCount: blockCount, on: device)
+            let gemms = GroupedExperts.gemms(for: configuration)
+            partials = gemms.map { $0.partialCount(on: device) }.max() ?? 0
         }
     }
 }

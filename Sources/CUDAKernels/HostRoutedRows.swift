@@ -24,13 +24,18 @@ public struct HostRoutedRows: Sendable, Equatable {
     let slotRows: [UInt32]
     /// `RowBlockList` of `common/moe.cuh`, one for each limit.
     let blockLists: [[UInt32]]
+    /// The rows of a block in each list, at most.
+    let blockRowCounts: [Int]
+    let tokenCount: Int
 
     /// Sorts the choices of each token by expert; an expert that a token names twice gets the sum of its weights.
     ///
     /// - Parameters:
-    ///   - choices: for each token at most `topK` experts, by non-negative indices.
+    ///   - choices: for each token at most `topK` experts, by indices from 0 to 511.
     ///   - blockRowCounts: the most rows of a block in each list, at least 1.
-    public init(_ choices: [[Choice]], topK: Int, blockRowCounts: [Int]) {
+    /// - Throws: ``CUDA/CUDAError`` with code `invalidArgument` for choices or sizes beyond these.
+    public init(_ choices: [[Choice]], topK: Int, blockRowCounts: [Int]) throws(CUDAError) {
+        try Self.check(choices, topK: topK, blockRowCounts: blockRowCounts)
         var rowsOfExperts: [Int: [(token: Int, weight: Float)]] = [:]
         for (token, choices) in choices.enumerated() {
             for choice in choices {
@@ -64,6 +69,24 @@ public struct HostRoutedRows: Sendable, Equatable {
         blockLists = blockRowCounts.map { limit in
             Self.blockList(sorted.map { ($0.key, $0.value.count) }, limit: limit)
         }
+        self.blockRowCounts = blockRowCounts
+        tokenCount = choices.count
+    }
+
+    private static func check(_ choices: [[Choice]], topK: Int, blockRowCounts: [Int]) throws(CUDAError) {
+        func fail(_ message: String) -> CUDAError { CUDAError(.invalidArgument, "routed rows: \(message)") }
+        guard 1...16 ~= topK else { throw fail("top-k \(topK), expected 1 to 16") }
+        guard blockRowCounts.allSatisfy({ $0 >= 1 }) else {
+            throw fail("row blocks of \(blockRowCounts) rows, expected 1 or more")
+        }
+        for (token, choices) in choices.enumerated() {
+            guard choices.count <= topK else {
+                throw fail("\(choices.count) experts of token \(token), expected at most \(topK)")
+            }
+            for choice in choices where !(0..<512).contains(choice.expert) {
+                throw fail("expert \(choice.expert) of token \(token), expected 0 to 511")
+            }
+        }
     }
 
     private static func blockList(_ experts: [(expert: Int, rowCount: Int)], limit: Int) -> [UInt32] {
@@ -93,6 +116,8 @@ extension RoutedRows {
         for list in rows.blockLists { lists.append(try copy(list)) }
         self.init(
             rowTokens: try copy(rows.rowTokens), rowWeights: try copy(rows.rowWeights),
-            slotRows: try copy(rows.slotRows), offsets: try copy([]), blockLists: lists)
+            slotRows: try copy(rows.slotRows), offsets: try copy([]), blockLists: lists,
+            blockRowCounts: rows.blockRowCounts, expertCount: (rows.experts.last ?? -1) + 1,
+            isComplete: !rows.slotRows.contains(.max), namedTokenCount: rows.tokenCount)
     }
 }

@@ -13,6 +13,12 @@ public final class LinearWeights: Sendable {
     let slabs: DeviceBuffer<UInt8>
     /// One global scale.
     let scale: DeviceBuffer<Float>
+    /// What the products of each row are multiplied by besides; empty for 1.
+    let rowScales: DeviceBuffer<Float>
+    /// The encode scale with which W4A4 quantizes the input, where the checkpoint has one.
+    let inputEncodeScale: Float?
+    /// What all products are multiplied by.
+    let globalScale: Float
     var shape: ExpertShape { ExpertShape(format, rowCount: rowCount, columnCount: columnCount) }
 
     /// Copies a matrix to the GPU, repacks it there, and waits.
@@ -21,7 +27,7 @@ public final class LinearWeights: Sendable {
     ///   call that failed.
     public init(_ matrix: WeightMatrix, loader: KernelLoader, on stream: Stream) throws(CUDAError) {
         guard let format = matrix.format else {
-            throw CUDAError(.unsupported, "\(matrix.name): expected NVFP4, MXFP4 or BF16 weights for a GPU")
+            throw CUDAError(.unsupported, "\(matrix.name): expected NVFP4, MXFP4, FP8 or BF16 weights for a GPU")
         }
         let layout = SlabLayout(format, rowCount: matrix.rowCount, columnCount: matrix.columnCount)
         guard let byteCount = layout.byteCount, matrix.rowCount > 0, matrix.columnCount > 0,
@@ -31,9 +37,18 @@ public final class LinearWeights: Sendable {
                 .unsupported,
                 "\(matrix.name): \(matrix.rowCount) x \(matrix.columnCount) weights, which no kernel takes")
         }
+        let rowScales = matrix.rowScales ?? []
+        guard rowScales.isEmpty || rowScales.count == matrix.rowCount else {
+            throw CUDAError(
+                .unsupported, "\(matrix.name): \(rowScales.count) scales, expected 1 or \(matrix.rowCount)")
+        }
         rowCount = matrix.rowCount
         columnCount = matrix.columnCount
         self.format = format
+        inputEncodeScale = matrix.inputEncodeScale
+        globalScale = matrix.globalScale
+        self.rowScales = try DeviceBuffer(
+            loader.context, count: rowScales.isEmpty ? 0 : matrix.rowCount.rounded(upTo: SlabLayout.columnCount))
         slabs = try DeviceBuffer(loader.context, count: byteCount)
         scale = try DeviceBuffer(loader.context, count: 1)
         let packer = try WeightPacker(
@@ -42,6 +57,8 @@ public final class LinearWeights: Sendable {
         try packer.finish(on: stream)
         matrix.discard()
         try stream.write([matrix.globalScale], to: scale)
+        let padding = [Float](repeating: 1, count: self.rowScales.count - rowScales.count)
+        try stream.write(rowScales + padding, to: self.rowScales)
     }
 
     /// A copy at an address of its own, for measuring.
@@ -51,6 +68,9 @@ public final class LinearWeights: Sendable {
         format = other.format
         slabs = try DeviceBuffer(stream.context, count: other.slabs.count)
         scale = other.scale
+        rowScales = other.rowScales
+        inputEncodeScale = other.inputEncodeScale
+        globalScale = other.globalScale
         try stream.copy(other.slabs, to: slabs)
     }
 }

@@ -9,6 +9,12 @@ extension MoEConfiguration {
             blockRowCounts: [MoEStream.largestExpertRowCount, groupedRowCount])
     }
 
+    /// How launches of the latency backend route a few tokens by themselves; nil if rows are rounded first, by launches that
+    /// need the routing.
+    func streamedRoute() throws(CUDAError) -> Route? {
+        activationPrecision == .nvfp4 ? nil : try route(groupedRowCount: MoEGemm.rowCounts.many)
+    }
+
     /// The rows of a block that are best for so many tokens in the grouped product: up to 32 rows an expert the fewer.
     func groupedRowCount(tokenCount: Int) -> Int {
         tokenCount * topK <= 32 * expertCount ? MoEGemm.rowCounts.few : MoEGemm.rowCounts.many
@@ -25,8 +31,16 @@ extension MoEConfiguration {
         try Self.check(hiddenSize, "hidden size", 1...65536)
         try Self.check(intermediateSize, "intermediate size", 1...65536)
         try Self.check(expertCount, "number of experts", 1...512)
+        try Self.check(sharedExpertCount, "number of shared experts", 0...16)
         try Self.check(topK, "top-k", 1...min(16, expertCount))
         try Self.check(maximumTokenCount, "maximum number of tokens", 1...Route.largestTokenCount)
+        guard format != .float8 else {
+            throw CUDAError(.unsupported, "MoE layer: FP8 weights are for linear layers")
+        }
+        guard activationPrecision == .full || format == .nvfp4 else {
+            throw CUDAError(
+                .unsupported, "MoE layer: NVFP4 activations need NVFP4 weights, not those in \(format.rawValue)")
+        }
         // Kernels count slabs of weights, for each block of token rows, in 32 bits.
         let slabs = [shape.up, shape.down].compactMap { $0 }.map { $0.blockCount * $0.slabCount }.max() ?? 0
         guard maximumRowCount < (1 << 31) / slabs else {
@@ -43,8 +57,8 @@ extension MoEConfiguration {
     /// Refuses an expert whose shapes, format or biases are others.
     func check(_ expert: ExpertWeights) throws(CUDAError) {
         for (matrix, rows, columns) in [
-            (expert.gate, intermediateSize, hiddenSize), (expert.up, intermediateSize, hiddenSize),
-            (expert.down, hiddenSize, intermediateSize),
+            (activation.isGated ? expert.gate : expert.up, intermediateSize, hiddenSize),
+            (expert.up, intermediateSize, hiddenSize), (expert.down, hiddenSize, intermediateSize),
         ] {
             guard matrix.rowCount == rows, matrix.columnCount == columns, matrix.format == format else {
                 let found = matrix.format.map(\.rawValue) ?? "another format"
@@ -55,7 +69,7 @@ extension MoEConfiguration {
             }
         }
         // One description of strides serves gate and up.
-        guard expert.gate.hasStrides(of: expert.up) else {
+        guard !activation.isGated || expert.gate.hasStrides(of: expert.up) else {
             throw CUDAError(.unsupported, "\(expert.up.name): strides that differ from those of \(expert.gate.name)")
         }
         guard (expert.biases != nil) == hasBiases else {

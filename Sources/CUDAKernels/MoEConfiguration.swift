@@ -23,10 +23,22 @@ public struct MoEConfiguration: Sendable, Equatable {
     public var activation: ExpertActivation
     /// How the experts' weights are stored.
     public var format: WeightFormat
+    /// The precision of the activations that enter the products: NVFP4 (W4A4) for NVFP4 weights only.
+    ///
+    /// Rows are BF16 in memory either way.
+    public var activationPrecision = ActivationPrecision.full
     /// Whether the projections have biases.
     public var hasBiases = false
-    /// Whether one more expert, of the same sizes, computes every token with weight 1.
-    public var hasSharedExpert = false
+    /// The experts, of the same sizes, that compute every token with weight 1.
+    ///
+    /// A shared expert of `n` times the intermediate size is `n` of these: rows of gate and up, and columns of down, in `n`
+    /// parts.
+    public var sharedExpertCount = 0
+    /// Whether there is a shared expert; setting it gives one or none.
+    public var hasSharedExpert: Bool {
+        get { sharedExpertCount > 0 }
+        set { sharedExpertCount = newValue ? 1 : 0 }
+    }
     /// The most tokens of a launch.
     public var maximumTokenCount: Int
     /// Which kernels compute the experts.
@@ -53,8 +65,10 @@ public struct MoEConfiguration: Sendable, Equatable {
     /// What lies beyond `H` has to be zero in the input and the residual, and is zero in the output.
     public var rowPitch: Int { hiddenSize.rounded(upTo: SlabLayout.columnCount) }
 
-    /// The experts whose weights there are: with the shared one, which comes last.
-    public var storedExpertCount: Int { expertCount + (hasSharedExpert ? 1 : 0) }
+    /// The experts whose weights there are: with the shared ones, which come last.
+    public var storedExpertCount: Int { expertCount + sharedExpertCount }
+    /// The indices of the shared ones.
+    var sharedExperts: Range<Int> { expertCount..<storedExpertCount }
 
     /// The rows of the experts, one for each token and expert, at most.
     var maximumRowCount: Int { maximumTokenCount * topK }

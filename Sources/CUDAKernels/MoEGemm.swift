@@ -6,23 +6,30 @@ internal import CUDA
 struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
     /// `MoeGemmArguments` of the device file; addresses may be 0 where the file says null.
     struct Arguments: BitwiseCopyable, KernelArgument {
+        /// Without a list: all tokens, in order, of the expert `tokenExpert`.
         var routing: RoutingArgument
         var upWeights: UInt64 = 0
         var downWeights: UInt64
-        /// Packed.
-        var inputs: UInt64 = 0
-        var hidden: UInt64
+        /// Packed: tokens, and rows between the products.
+        var inputs: UInt64
+        var hidden: UInt64 = 0
         var output: UInt64
         var residual: UInt64 = 0
         var upScales: UInt64 = 0
         var downScales: UInt64 = 0
+        /// Of every row of down, besides; `[outputs]`, FP8 only.
+        var rowScales: UInt64 = 0
         var upBiases: UInt64 = 0
         var downBiases: UInt64 = 0
         /// Of the clamped activation.
         var limit: Float = 0
         var slope: Float = 0
         var counters: UInt64
-        var slotCount: UInt32
+        var partials: UInt64
+        /// Of the rows between the products.
+        var slotCount: UInt32 = 0
+        var tokenCount: UInt32
+        var tokenExpert: UInt32 = 0
         var weightsRowsOnInput: UInt32 = 0
     }
 
@@ -44,9 +51,10 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
         (rowCount * MoEPack.rowByteCount + 4 * shape.down.format.slabByteCount).rounded(upTo: 1024)
     }
 
-    /// What is not stages: two areas of packed rows, sums of eight warps, four items, barriers.
+    /// What is not stages: two areas of packed rows (four without a gate), sums of eight warps, four items, barriers.
     private var otherByteCount: Int {
-        2 * rowCount * MoEPack.rowByteCount + 8 * 16 * 20 * 4 + 4 * 4 * (8 + 2 + 2 * rowCount) + 512
+        (shape.activation.isGated ? 2 : 4) * rowCount * MoEPack.rowByteCount + 8 * 16 * 20 * 4 + 4 * 4
+            * (13 + 2 + 2 * rowCount) + 512
     }
 
     private var stageCount: Int { (Self.sharedLimit - otherByteCount) / stageByteCount }
@@ -55,14 +63,34 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
 
     var description: String { "grouped product, blocks of \(rowCount) rows, \(stageCount) stages" }
 
-    /// The words that blocks of a list of up to `blockCount` blocks count in; zero before the first launch.
-    static func counterCount(blockCount: Int) -> Int { 32 + 2 * blockCount }
+    /// Why a GPU cannot run it; nil if it can.
+    func refusal(on device: Device) -> String? {
+        if device.architecture.major != 9 { return "the grouped product needs sm_90a, not \(device)" }
+        let available = device.maximumSharedByteCountPerBlock
+        guard sharedByteCount > available else { return nil }
+        return
+            "the grouped product needs \(sharedByteCount) bytes of shared memory, a block of \(device) can have \(available)"
+    }
+
+    /// The slots of packed rows that `rowCount` rows in up to `blockCount` blocks take.
+    static func slotCount(rowCount: Int, blockCount: Int) -> Int { rowCount / 8 * 8 + blockCount * 8 }
+
+    /// The words that blocks count in, for a list of up to `blockCount` blocks; zero before the first launch.
+    static func counterCount(blockCount: Int, on device: Device) -> Int {
+        32 + 8 * device.multiprocessorCount + blockCount
+    }
+
+    /// The floats of sums over parts of a matrix's columns, which blocks leave to each other.
+    func partialCount(on device: Device) -> Int {
+        let partsOfBlock = shape.upBlockCount == 0 ? 3 : shape.down.slabCount >= 64 && shape.downBlockCount > 0 ? 2 : 0
+        return partsOfBlock * device.multiprocessorCount * 256 * rowCount
+    }
 
     /// The program to compile.
     func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
         let (up, down) = (shape.up, shape.down)
         let parameters = [
-            down.format.deviceName, "\(up?.blockCount ?? 0)", "\(up?.slabCount ?? 0)", "\(down.blockCount)",
+            down.format.deviceName, "\(shape.upBlockCount)", "\(up?.slabCount ?? 0)", "\(shape.downBlockCount)",
             "\(down.slabCount)", "\(shape.outputPitch)", shape.activation.deviceName, "\(hasOneRow)", "\(rowCount)",
         ]
         return try sources.program(

@@ -1,4 +1,5 @@
 public import CUDA
+internal import Kernels
 
 /// A layer of FP4 experts on a GPU: routing, both products with the activation between them, and the weighted sum.
 ///
@@ -17,11 +18,14 @@ public final class MoELayer: Sendable {
     private let routers: [Int: Router]
     private let streamed: StreamedExperts?
     private let grouped: GroupedExperts?
+    /// In place of both where activations are rounded to NVFP4.
+    private let quantized: QuantizedExperts?
 
     /// Chooses the kernels and loads them; those that were never compiled on this machine take about a second each.
     ///
     /// - Parameters:
-    ///   - configuration: the layer; that of the weights, except for the number of tokens and the backend.
+    ///   - configuration: the layer; that of the weights, except for the number of tokens, the backend and the precision of
+    ///     activations.
     ///   - weights: the experts, on the loader's GPU.
     ///   - loader: the GPU and its kernels.
     ///   - stream: clears memory that the routing uses.
@@ -34,6 +38,7 @@ public final class MoELayer: Sendable {
         var stored = weights.configuration
         stored.maximumTokenCount = configuration.maximumTokenCount
         stored.backend = configuration.backend
+        stored.activationPrecision = configuration.activationPrecision
         guard stored == configuration else {
             throw CUDAError(.invalidArgument, "MoE layer: weights of another configuration")
         }
@@ -48,13 +53,17 @@ public final class MoELayer: Sendable {
         }
         self.routers = routers
         let kernels = MoEStream.kernels(
-            for: configuration.shape, route: try configuration.route(groupedRowCount: MoEGemm.rowCounts.many),
+            for: configuration.shape, route: try configuration.streamedRoute(),
             maximumTokenCount: resolution.lastTokenCount(of: .latency), on: device)
+        let isQuantized = configuration.activationPrecision == .nvfp4
+        quantized =
+            isQuantized
+            ? try QuantizedExperts(configuration, resolution, kernels, weights, loader: loader, on: stream) : nil
         streamed =
-            resolution.uses(.latency)
+            resolution.uses(.latency) && !isQuantized
             ? try StreamedExperts(configuration, kernels, loader: loader, on: stream) : nil
         grouped =
-            resolution.uses(.throughput) ? try GroupedExperts(configuration, loader: loader, on: stream) : nil
+            resolution.uses(.throughput) && !isQuantized ? try GroupedExperts(configuration, loader: loader) : nil
         self.configuration = configuration
         self.weights = weights
     }
@@ -78,28 +87,27 @@ public final class MoELayer: Sendable {
         routerBiases: DeviceBuffer<Float>? = nil, residual: DeviceBuffer<UInt16>? = nil, output: DeviceBuffer<UInt16>,
         workspace: MoEWorkspace, on stream: Stream
     ) throws(CUDAError) {
+        let groupedRowCount = configuration.groupedRowCount(tokenCount: tokenCount)
+        let rows = workspace.rows.with(blockRowCounts: [MoEStream.largestExpertRowCount, groupedRowCount])
         let isUnrouted =
             resolution.backend(tokenCount: tokenCount) == .latency
             && streamed?.routes(tokenCount: tokenCount) == true
+        let unrouted = ExpertJob.Logits(
+            address: logits.address, biases: routerBiases?.address ?? 0, factor: configuration.weightFactor)
         let job = ExpertJob(
-            tokenCount: tokenCount, weights: weights, input: input, rows: workspace.rows,
-            unrouted: isUnrouted
-                ? ExpertJob.Logits(
-                    address: logits.address, biases: routerBiases?.address ?? 0, factor: configuration.weightFactor)
-                : nil,
-            groupedRowCount: configuration.groupedRowCount(tokenCount: tokenCount), routingIsEarly: false,
-            residual: residual, output: output)
+            tokenCount: tokenCount, weights: weights, input: input, rows: rows, unrouted: isUnrouted ? unrouted : nil,
+            groupedRowCount: groupedRowCount, routingIsEarly: false, residual: residual, output: output)
         try check(job, workspace)
         guard tokenCount > 0 else { return }
         guard let router = routers[job.groupedRowCount] else {
             throw CUDAError(.unsupported, "MoE layer: no router for blocks of \(job.groupedRowCount) rows was loaded")
         }
         if isUnrouted {
-            try router.check(logits, routerBiases, tokenCount: tokenCount, workspace.rows)
+            try router.check(logits, routerBiases, tokenCount: tokenCount, rows)
         } else {
             try router.launch(
                 on: stream, logits: logits, biases: routerBiases, tokenCount: tokenCount,
-                factor: configuration.weightFactor, into: workspace.rows)
+                factor: configuration.weightFactor, into: rows)
         }
         try enqueue(job, workspace, on: stream)
     }
@@ -107,7 +115,8 @@ public final class MoELayer: Sendable {
     /// Queues the experts of tokens whose routing is known.
     ///
     /// - Parameters:
-    ///   - rows: the tokens of each expert, with blocks of at most ``blockRowCounts`` rows in two lists.
+    ///   - rows: the tokens of each expert, with blocks of at most ``blockRowCounts`` rows in two lists. A token without an
+    ///     expert gets the residual, or zeros.
     ///   - routingIsEarly: whether `rows` was complete before the kernel before this one began; the first weights are then
     ///     fetched while that kernel runs.
     /// - Throws: as ``enqueue(tokenCount:input:logits:routerBiases:residual:output:workspace:on:)``.
@@ -117,15 +126,26 @@ public final class MoELayer: Sendable {
     ) throws(CUDAError) {
         let job = ExpertJob(
             tokenCount: tokenCount, weights: weights, input: input, rows: rows, unrouted: nil,
-            groupedRowCount: MoEGemm.rowCounts.many, routingIsEarly: routingIsEarly, residual: residual,
+            groupedRowCount: rows.blockRowCounts.last ?? 0, routingIsEarly: routingIsEarly, residual: residual,
             output: output)
         try check(job, workspace)
+        try rows.check(for: configuration, tokenCount: tokenCount)
         guard tokenCount > 0 else { return }
+        if !rows.isComplete { try writeResidual(job, on: stream) }
         try enqueue(job, workspace, on: stream)
+    }
+
+    /// Writes what tokens without an expert get.
+    private func writeResidual(_ job: ExpertJob, on stream: Stream) throws(CUDAError) {
+        let elements = 0..<job.tokenCount * configuration.rowPitch
+        guard let residual = job.residual else { return try stream.fill(job.output.part(elements), byte: 0) }
+        guard residual.address != job.output.address else { return }
+        try stream.copy(residual.part(elements), to: job.output.part(elements))
     }
 
     private func enqueue(_ job: ExpertJob, _ workspace: MoEWorkspace, on stream: Stream) throws(CUDAError) {
         let backend = resolution.backend(tokenCount: job.tokenCount)
+        if let quantized { return try quantized.enqueue(job, backend, workspace, on: stream) }
         if backend == .latency, let streamed, let memory = workspace.streamed {
             try streamed.enqueue(job, memory, workspace.streaming, on: stream)
         } else if backend == .throughput, let grouped, let memory = workspace.grouped {
@@ -145,12 +165,5 @@ public final class MoELayer: Sendable {
         try job.output.checkRows(job.tokenCount, pitch: pitch, "MoE layer: output")
         try job.residual?.checkRows(job.tokenCount, pitch: pitch, "MoE layer: residual")
         guard workspace.configuration == configuration else { throw fail("a workspace of another configuration") }
-        guard job.rows.blockLists.count == Self.blockRowCounts.count else {
-            throw fail("\(job.rows.blockLists.count) lists of row blocks, expected \(Self.blockRowCounts.count)")
-        }
-        guard job.rows.slotRows.count >= job.tokenCount * configuration.topK else {
-            throw fail(
-                "\(job.rows.slotRows.count) experts of tokens, expected \(job.tokenCount * configuration.topK)")
-        }
     }
 }

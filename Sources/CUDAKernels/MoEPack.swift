@@ -1,14 +1,13 @@
 internal import CUDA
 
-/// The host side of `any/moe_pack.cu`: token rows by expert, in the layout of the grouped product.
+/// The host side of `any/moe_pack.cu`: token rows in the layout of the grouped product.
 struct MoEPack: Sendable, Equatable {
     /// `MoePackArguments` of the device file.
     struct Arguments: BitwiseCopyable, KernelArgument {
-        var routing: RoutingArgument
         var inputs: UInt64
         var packed: UInt64
         var inputPitch: UInt32
-        var slotCount: UInt32
+        var tokenCount: UInt32
     }
 
     static let path = "any/moe_pack.cu"
@@ -19,8 +18,10 @@ struct MoEPack: Sendable, Equatable {
 
     let slabCount: Int
 
-    /// The slots that `rowCount` rows in up to `blockCount` blocks take.
-    static func slotCount(rowCount: Int, blockCount: Int) -> Int { rowCount / 8 * 8 + blockCount * 8 }
+    /// The bytes of so many packed rows.
+    static func byteCount(tokenCount: Int, pitch: Int) -> Int {
+        tokenCount * (pitch / SlabLayout.columnCount) * rowByteCount
+    }
 
     /// The program to compile.
     func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
@@ -37,10 +38,10 @@ struct MoEPack: Sendable, Equatable {
                 """)
     }
 
-    /// A launch for a list of up to `blockCount` blocks.
-    func launch(blockCount: Int) -> Launch {
+    /// A launch for at least one token.
+    func launch(tokenCount: Int) -> Launch {
         Launch(
-            grid: Launch.Extent(max(1, blockCount), slabCount.dividedRoundingUp(by: 8)),
+            grid: Launch.Extent(tokenCount.dividedRoundingUp(by: 8), slabCount.dividedRoundingUp(by: 8)),
             block: Launch.Extent(Self.threadCount), overlapsPrevious: true)
     }
 }

@@ -11,7 +11,7 @@ extension MoEResolution {
     init(_ configuration: MoEConfiguration, on device: Device) throws(CUDAError) {
         let maximum = configuration.maximumTokenCount
         let kernels = MoEStream.kernels(
-            for: configuration.shape, route: try configuration.route(groupedRowCount: MoEGemm.rowCounts.many),
+            for: configuration.shape, route: try configuration.streamedRoute(),
             maximumTokenCount: maximum, on: device)
         let possible = min(maximum, kernels.last?.tokenCount ?? 0)
         let groupedRefusal = Self.groupedRefusal(configuration, on: device)
@@ -77,18 +77,8 @@ extension MoEResolution {
 
     /// Why the grouped product cannot compute a layer; nil if it can.
     private static func groupedRefusal(_ configuration: MoEConfiguration, on device: Device) -> String? {
-        if device.architecture.major != 9 { return "the grouped product needs sm_90a, not \(device)" }
-        let product = MoEGemm(
-            shape: configuration.shape, hasOneRow: configuration.topK == 1, rowCount: MoEGemm.rowCounts.many)
-        if product.sharedByteCount > device.maximumSharedByteCountPerBlock {
-            return
-                "the grouped product needs \(product.sharedByteCount) bytes of shared memory, a block of \(device) can "
-                + "have \(device.maximumSharedByteCountPerBlock)"
-        }
-        if configuration.hasSharedExpert, configuration.maximumTokenCount > 16384 {
-            return "the grouped product takes at most 16384 tokens with a shared expert"
-        }
-        return nil
+        MoEGemm(shape: configuration.shape, hasOneRow: configuration.topK == 1, rowCount: MoEGemm.rowCounts.many)
+            .refusal(on: device)
     }
 
     /// What computes so many tokens, up to the layer's maximum.

@@ -18,6 +18,8 @@ extension MoEStream {
         /// Global scales: of gate and up `[E, 2]`, of down `[E]`.
         var upScales: UInt64 = 0
         var downScales: UInt64 = 0
+        /// Of every row of down, besides; `[outputs]`.
+        var rowScales: UInt64 = 0
         /// BF16: of gate and up `[E, 2, down.inputPitch]`, of down `[E, outputs]`.
         var upBiases: UInt64 = 0
         var downBiases: UInt64 = 0
@@ -43,6 +45,12 @@ extension MoEStream {
         var unused: UInt32 = 0
 
         init() {}
+
+        init(weights: UInt64, inputs: UInt64, pitch: Int) {
+            self.weights = weights
+            self.inputs = inputs
+            inputPitch = UInt32(pitch)
+        }
 
         init(_ weights: DeviceBuffer<UInt8>, _ inputs: DeviceBuffer<UInt16>, pitch: Int) {
             self.weights = weights.address

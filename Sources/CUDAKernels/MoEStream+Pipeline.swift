@@ -28,7 +28,12 @@ extension MoEStream {
 
     /// From the best to the shortest (docs/kernels-gpu-notes.md).
     private static func pipelines(_ shape: ExpertShape, rowCount: Int) -> [Pipeline] {
-        let chunks = shape.down.format == .bfloat16 ? [2] : [8, 4]
+        let chunks =
+            switch shape.down.format {
+            case .nvfp4, .mxfp4: [8, 4]
+            case .float8: [4]
+            case .bfloat16: [2]
+            }
         return chunks.flatMap { chunk in
             shape.up == nil
                 ? [5, 4, 3].map { linear(chunk: chunk, stages: $0, rowCount: rowCount) }
@@ -53,7 +58,7 @@ extension MoEStream {
             slabTurns: 2 * warpTiles, chunkTurns: 1, residentCount: rowCount <= 8 ? 2 : 1)
     }
 
-    private init(_ shape: ExpertShape, rowCount: Int, tokenCount: Int, pipeline: Pipeline, route: Route?) {
+    init(_ shape: ExpertShape, rowCount: Int, tokenCount: Int, pipeline: Pipeline, route: Route? = nil) {
         self.shape = shape
         self.rowCount = rowCount
         self.tokenCount = tokenCount

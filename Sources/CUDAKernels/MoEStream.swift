@@ -47,7 +47,8 @@ struct MoEStream: Sendable, Equatable {
         let ring = pipeline.stages * stageByteCount + (3 * 8 * pipeline.stages).rounded(upTo: 128)
         let sumLaneCount = rowCount >= 8 ? 4 : (rowCount + 1) / 2
         let buffers = 2 * (turnCount * 4 * columnTileCount * 8 * sumLaneCount) * 16
-        return ring + buffers + 4 * 16 * tokenCount * 4 + 4 * 8 + routingByteCount
+        let outputs = shape.downBlockCount == 0 ? 0 : 4 * 16 * tokenCount * 4
+        return ring + buffers + outputs + 4 * 8 + routingByteCount
     }
 
     /// Of it, the rows of the tokens by expert, and what leads to them.
@@ -66,8 +67,8 @@ struct MoEStream: Sendable, Equatable {
     func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
         let parameters: [String] =
             [
-                shape.down.format.deviceName, "\(shape.up?.blockCount ?? 0)", "\(shape.up?.slabCount ?? 0)",
-                "\(shape.down.blockCount)", "\(shape.down.slabCount)", "\(shape.outputPitch)",
+                shape.down.format.deviceName, "\(shape.upBlockCount)", "\(shape.up?.slabCount ?? 0)",
+                "\(shape.downBlockCount)", "\(shape.down.slabCount)", "\(shape.outputPitch)",
                 shape.activation.deviceName, "\(rowCount)", "\(tokenCount)",
             ]
             + [

@@ -7,15 +7,17 @@ public final class MoEWeights: Sendable {
     /// The layer that they belong to.
     public let configuration: MoEConfiguration
 
-    /// Slabs `[E][blocks][slabs]` of gate and up, and of down.
+    /// Slabs `[E][blocks][slabs]` of gate and up (or up alone), and of down.
     let up: DeviceBuffer<UInt8>
     let down: DeviceBuffer<UInt8>
-    /// Global scales of gate and up `[E, 2]`, and of down `[E]`.
+    /// Global scales of gate and up `[E, 2]` (without a gate twice those of up), and of down `[E]`.
     let upScales: DeviceBuffer<Float>
     let downScales: DeviceBuffer<Float>
-    /// BF16 `[E, 2, hidden pitch]` and `[E, output pitch]`; empty without biases.
+    /// BF16 `[E, 2, hidden pitch]` (without a gate those of up, twice) and `[E, output pitch]`; empty without biases.
     let upBiases: DeviceBuffer<UInt16>
     let downBiases: DeviceBuffer<UInt16>
+    /// How W4A4 quantizes the experts' inputs.
+    let inputScales: ExpertInputScales
 
     /// The memory that the weights of a layer take.
     ///
@@ -41,7 +43,7 @@ public final class MoEWeights: Sendable {
     public convenience init(
         _ configuration: MoEConfiguration, experts: [ExpertWeights], loader: KernelLoader, on stream: Stream
     ) throws(CUDAError) {
-        try self.init(empty: configuration, loader.context)
+        try self.init(empty: configuration, inputScales: ExpertInputScales(experts), loader.context)
         guard experts.count == configuration.storedExpertCount else {
             throw CUDAError(
                 .unsupported, "MoE layer: \(experts.count) experts, expected \(configuration.storedExpertCount)")
@@ -54,22 +56,25 @@ public final class MoEWeights: Sendable {
     package convenience init(
         _ configuration: MoEConfiguration, repeating expert: ExpertWeights, loader: KernelLoader, on stream: Stream
     ) throws(CUDAError) {
-        try self.init(empty: configuration, loader.context)
+        let experts = [ExpertWeights](repeating: expert, count: configuration.storedExpertCount)
+        try self.init(empty: configuration, inputScales: ExpertInputScales(experts), loader.context)
         try pack([expert], loader: loader, on: stream)
         for index in 1..<max(1, configuration.storedExpertCount) {
             for slabs in [up, down] {
                 try stream.copy(part(0, of: slabs), to: part(index, of: slabs))
             }
         }
-        let experts = [ExpertWeights](repeating: expert, count: configuration.storedExpertCount)
         try write(scalesAndBiasesOf: experts, on: stream)
     }
 
-    private init(empty configuration: MoEConfiguration, _ context: Context) throws(CUDAError) {
+    private init(
+        empty configuration: MoEConfiguration, inputScales: ExpertInputScales, _ context: Context
+    ) throws(CUDAError) {
         // Also makes sure that no product below overflows.
         _ = try Self.byteCount(for: configuration)
         let (shape, count) = (configuration.shape, configuration.storedExpertCount)
         self.configuration = configuration
+        self.inputScales = inputScales
         up = try DeviceBuffer(context, count: count * (shape.up?.byteCount ?? 0))
         down = try DeviceBuffer(context, count: count * (shape.down.byteCount ?? 0))
         upScales = try DeviceBuffer(context, count: 2 * count)
@@ -84,20 +89,26 @@ public final class MoEWeights: Sendable {
         for expert in experts {
             try configuration.check(expert)
             stagingByteCount = max(
-                stagingByteCount, try WeightUpload([expert.gate, expert.up]).byteCount,
+                stagingByteCount, try WeightUpload([gate(of: expert), expert.up]).byteCount,
                 try WeightUpload([expert.down]).byteCount)
         }
         let packer = try WeightPacker(
             configuration.format, stagingByteCount: stagingByteCount, loader: loader, on: stream)
-        let shape = configuration.shape
+        let (shape, isGated) = (configuration.shape, configuration.activation.isGated)
         for (index, expert) in experts.enumerated() {
             if let layout = shape.up {
-                try packer.pack(expert.gate, with: expert.up, layout, into: part(index, of: up), on: stream)
+                try packer.pack(
+                    gate(of: expert), with: isGated ? expert.up : nil, layout, into: part(index, of: up), on: stream)
             }
             try packer.pack(expert.down, shape.down, into: part(index, of: down), on: stream)
-            for matrix in [expert.gate, expert.up, expert.down] { matrix.discard() }
+            for matrix in (isGated ? [expert.gate] : []) + [expert.up, expert.down] { matrix.discard() }
         }
         try packer.finish(on: stream)
+    }
+
+    /// The first of the matrices that the activation is of.
+    private func gate(of expert: ExpertWeights) -> WeightMatrix {
+        configuration.activation.isGated ? expert.gate : expert.up
     }
 
     /// The slabs of one expert.
@@ -107,15 +118,15 @@ public final class MoEWeights: Sendable {
     }
 
     private func write(scalesAndBiasesOf experts: [ExpertWeights], on stream: Stream) throws(CUDAError) {
-        try stream.write(experts.flatMap { [$0.gate.globalScale, $0.up.globalScale] }, to: upScales)
+        try stream.write(experts.flatMap { [gate(of: $0).globalScale, $0.up.globalScale] }, to: upScales)
         try stream.write(experts.map(\.down.globalScale), to: downScales)
         guard configuration.hasBiases else { return }
         let shape = configuration.shape
         var ups: [UInt16] = []
         var downs: [UInt16] = []
         for biases in experts.compactMap(\.biases) {
-            for (values, pitch) in [(biases.gate, shape.hiddenPitch), (biases.up, shape.hiddenPitch)] {
-                ups += Self.padded(values, to: pitch)
+            for values in [configuration.activation.isGated ? biases.gate : biases.up, biases.up] {
+                ups += Self.padded(values, to: shape.hiddenPitch)
             }
             downs += Self.padded(biases.down, to: shape.outputPitch)
         }

@@ -1,4 +1,5 @@
 public import CUDA
+internal import Kernels
 
 /// Memory that layers of one configuration use while they run, one after another in one stream.
 public final class MoEWorkspace: Sendable {
@@ -12,6 +13,8 @@ public final class MoEWorkspace: Sendable {
     /// For each backend that the layers use.
     let streamed: StreamedExperts.Memory?
     let grouped: GroupedExperts.Memory?
+    /// What W4A4 needs besides.
+    let quantized: QuantizedExperts.Memory?
 
     /// The memory that a workspace takes, besides the part that it shares.
     ///
@@ -26,7 +29,8 @@ public final class MoEWorkspace: Sendable {
         }
         return 4 * wordCount
             + (resolution.uses(.latency) ? StreamedExperts.Memory.byteCount(for: configuration) : 0)
-            + (resolution.uses(.throughput) ? GroupedExperts.Memory.byteCount(for: configuration) : 0)
+            + (resolution.uses(.throughput) ? GroupedExperts.Memory.byteCount(for: configuration, on: device) : 0)
+            + QuantizedExperts.Memory.byteCount(for: configuration, resolution, on: device)
     }
 
     /// Allocates and clears a workspace; what is put into the stream afterwards may use it.
@@ -46,5 +50,8 @@ public final class MoEWorkspace: Sendable {
             tokenCount: configuration.maximumTokenCount)
         streamed = resolution.uses(.latency) ? try StreamedExperts.Memory(configuration, on: stream) : nil
         grouped = resolution.uses(.throughput) ? try GroupedExperts.Memory(configuration, on: stream) : nil
+        quantized =
+            configuration.activationPrecision == .nvfp4
+            ? try QuantizedExperts.Memory(configuration, resolution, stream.context) : nil
     }
 }

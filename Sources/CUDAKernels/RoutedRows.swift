@@ -15,17 +15,40 @@ public struct RoutedRows: Sendable {
     /// Four words, of which the first is the number of blocks, then four words a block: expert, first row, number of
     /// rows, and one that is unused. Their size is ``Route/blockListWordCount(tokenCount:limit:)``.
     public let blockLists: [DeviceBuffer<UInt32>]
+    /// The rows of a block in each list, at most: kernels rely on it, so a launch refuses what it cannot hold.
+    public let blockRowCounts: [Int]
+    /// The experts that blocks name are below this.
+    public let expertCount: Int
+    /// Whether every token has as many rows as experts can be chosen; if not, a layer first writes the output of all.
+    public let isComplete: Bool
+    /// The tokens that rows name are below this; nil if only the GPU knows.
+    let namedTokenCount: Int?
 
-    /// Rows in memory that the caller has.
+    /// Rows in memory that the caller has, and what they hold at most.
     public init(
         rowTokens: DeviceBuffer<UInt32>, rowWeights: DeviceBuffer<Float>, slotRows: DeviceBuffer<UInt32>,
-        offsets: DeviceBuffer<UInt32>, blockLists: [DeviceBuffer<UInt32>]
+        offsets: DeviceBuffer<UInt32>, blockLists: [DeviceBuffer<UInt32>], blockRowCounts: [Int], expertCount: Int,
+        isComplete: Bool
+    ) {
+        self.init(
+            rowTokens: rowTokens, rowWeights: rowWeights, slotRows: slotRows, offsets: offsets, blockLists: blockLists,
+            blockRowCounts: blockRowCounts, expertCount: expertCount, isComplete: isComplete, namedTokenCount: nil)
+    }
+
+    init(
+        rowTokens: DeviceBuffer<UInt32>, rowWeights: DeviceBuffer<Float>, slotRows: DeviceBuffer<UInt32>,
+        offsets: DeviceBuffer<UInt32>, blockLists: [DeviceBuffer<UInt32>], blockRowCounts: [Int], expertCount: Int,
+        isComplete: Bool, namedTokenCount: Int?
     ) {
         self.rowTokens = rowTokens
         self.rowWeights = rowWeights
         self.slotRows = slotRows
         self.offsets = offsets
         self.blockLists = blockLists
+        self.blockRowCounts = blockRowCounts
+        self.expertCount = expertCount
+        self.isComplete = isComplete
+        self.namedTokenCount = namedTokenCount
     }
 
     /// Allocates memory for the rows of up to `tokenCount` tokens.
@@ -43,6 +66,48 @@ public struct RoutedRows: Sendable {
             lists.append(try DeviceBuffer(context, count: count))
         }
         blockLists = lists
+        blockRowCounts = route.blockRowCounts
+        expertCount = route.expertCount
+        isComplete = true
+        namedTokenCount = nil
+    }
+
+    /// The same memory, for lists of blocks of other sizes that have room in it.
+    func with(blockRowCounts: [Int]) -> RoutedRows {
+        RoutedRows(
+            rowTokens: rowTokens, rowWeights: rowWeights, slotRows: slotRows, offsets: offsets, blockLists: blockLists,
+            blockRowCounts: blockRowCounts, expertCount: expertCount, isComplete: isComplete,
+            namedTokenCount: namedTokenCount)
+    }
+}
+
+extension RoutedRows {
+    /// Refuses rows whose lists a layer's kernels would read or write beyond their memory with.
+    ///
+    /// - Throws: ``CUDA/CUDAError`` with code `invalidArgument`.
+    func check(for configuration: MoEConfiguration, tokenCount: Int) throws(CUDAError) {
+        func fail(_ message: String) -> CUDAError { CUDAError(.invalidArgument, "MoE layer: \(message)") }
+        guard blockLists.count == 2, blockRowCounts.count == 2 else {
+            throw fail("\(blockLists.count) lists of row blocks, expected 2")
+        }
+        guard 1...MoEStream.largestExpertRowCount ~= blockRowCounts[0] else {
+            throw fail(
+                "row blocks of \(blockRowCounts[0]) rows in the first list, expected 1 to "
+                    + "\(MoEStream.largestExpertRowCount)")
+        }
+        let (few, many) = MoEGemm.rowCounts
+        guard [few, many].contains(blockRowCounts[1]) else {
+            throw fail("row blocks of \(blockRowCounts[1]) rows in the second list, expected \(few) or \(many)")
+        }
+        guard expertCount <= configuration.expertCount else {
+            throw fail("rows of up to \(expertCount) experts, expected \(configuration.expertCount)")
+        }
+        if let namedTokenCount, namedTokenCount != tokenCount {
+            throw fail("rows of \(namedTokenCount) tokens, expected \(tokenCount)")
+        }
+        guard slotRows.count >= tokenCount * configuration.topK else {
+            throw fail("\(slotRows.count) experts of tokens, expected \(tokenCount * configuration.topK)")
+        }
     }
 }
 

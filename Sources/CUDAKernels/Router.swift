@@ -100,6 +100,11 @@ public struct Router: Sendable {
         guard min(rows.rowTokens.count, rows.rowWeights.count, rows.slotRows.count) >= rowCount,
             rows.offsets.count > route.expertCount, rows.blockLists.count == route.blockRowCounts.count
         else { throw fail("no room for \(rowCount) rows of \(route.expertCount) experts") }
+        guard rows.blockRowCounts == route.blockRowCounts, rows.expertCount >= route.expertCount else {
+            throw fail(
+                "rows of \(rows.expertCount) experts in blocks of \(rows.blockRowCounts), expected "
+                    + "\(route.expertCount) in blocks of \(route.blockRowCounts)")
+        }
         for (list, limit) in zip(rows.blockLists, route.blockRowCounts) {
             let wordCount = try route.blockListWordCount(tokenCount: tokenCount, limit: limit)
             guard list.count >= wordCount, list.address.isMultiple(of: 16) else {

@@ -10,6 +10,13 @@ struct RoutingArgument: BitwiseCopyable {
 
     init(list: UInt64) { self.list = list }
 
+    /// The same list, with other tokens and weights of its rows.
+    func with(rowTokens: UInt64, rowWeights: UInt64) -> RoutingArgument {
+        var routing = self
+        (routing.rowTokens, routing.rowWeights) = (rowTokens, rowWeights)
+        return routing
+    }
+
     /// The rows in one of the lists.
     init(_ rows: RoutedRows, list index: Int) {
         list = rows.blockLists[index].address

@@ -69,7 +69,7 @@ public struct StreamKernel: Sendable {
     }
 
     /// The kernel, loaded, and a launch that fills the GPU once.
-    func load(
+    package func load(
         from sources: KernelSources, _ cache: KernelCache, in context: Context
     ) throws(CUDAError) -> (kernel: Kernel, launch: Launch) {
         let program = try program(from: sources, for: context.device.architecture)

@@ -6,18 +6,19 @@ struct StreamedExperts: Sendable {
     private let configuration: MoEConfiguration
     /// By rising numbers of tokens.
     private let entries: [StreamEntry]
-    private let sharedLists: TokenLists?
+    /// The tokens of each shared expert.
+    private let sharedLists: [TokenLists]
 
     /// Compiles the kernels, several at a time, and loads them.
     init(
         _ configuration: MoEConfiguration, _ kernels: [MoEStream], loader: KernelLoader, on stream: Stream
     ) throws(CUDAError) {
         entries = try StreamEntry.load(kernels, loader)
-        sharedLists =
-            configuration.hasSharedExpert
-            ? try TokenLists(
-                kernels.last?.tokenCount ?? 0, expert: configuration.expertCount,
-                blockRowCount: MoEStream.largestExpertRowCount, on: stream) : nil
+        sharedLists = try configuration.sharedExperts.map { expert throws(CUDAError) in
+            try TokenLists(
+                kernels.last?.tokenCount ?? 0, expert: expert, blockRowCount: MoEStream.largestExpertRowCount,
+                on: stream)
+        }
         self.configuration = configuration
     }
 
@@ -35,8 +36,8 @@ struct StreamedExperts: Sendable {
         }
         var arguments = arguments(job, memory, streaming)
         arguments.residual = job.residual?.address ?? 0
-        if let sharedLists {
-            arguments.routing = sharedLists.routing(tokenCount: job.tokenCount)
+        for lists in sharedLists {
+            arguments.routing = lists.routing(tokenCount: job.tokenCount)
             // These lists never change; the routing of the others runs at the same time.
             arguments.routingIsEarly = 1
             try stream.launch(entry.kernel, entry.launch(isEarly: false), arguments)

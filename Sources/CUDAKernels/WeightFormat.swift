@@ -6,13 +6,15 @@ public enum WeightFormat: String, Sendable, CaseIterable {
     case mxfp4
     /// bfloat16.
     case bfloat16
+    /// E4M3 bytes with a scale for a matrix or for each row; linear layers only.
+    case float8
 
     /// The columns that share a block scale; nil without block scales.
     public var blockSize: Int? {
         switch self {
         case .nvfp4: 16
         case .mxfp4: 32
-        case .bfloat16: nil
+        case .bfloat16, .float8: nil
         }
     }
 
@@ -22,6 +24,7 @@ public enum WeightFormat: String, Sendable, CaseIterable {
         case .nvfp4: 4 * 576
         case .mxfp4: 4 * 544
         case .bfloat16: 4 * 2048
+        case .float8: 4 * 1024
         }
     }
 
@@ -31,6 +34,7 @@ public enum WeightFormat: String, Sendable, CaseIterable {
         case .nvfp4: "NVFP4"
         case .mxfp4: "MXFP4"
         case .bfloat16: "BF16"
+        case .float8: "FP8"
         }
     }
 }

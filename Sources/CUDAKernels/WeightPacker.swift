@@ -37,7 +37,9 @@ struct WeightPacker {
     /// - Throws: ``CUDA/CUDAError`` with code `unsupported` if a scale was not one that the slabs can hold.
     func finish(on stream: Stream) throws(CUDAError) {
         guard try stream.read(refused) == [0] else {
-            throw CUDAError(.unsupported, "an MXFP4 block scale is above 2^8 or NaN, which the kernels cannot hold")
+            throw CUDAError(
+                .unsupported,
+                "an MXFP4 block scale above 2^8 or NaN, or an FP8 weight that is NaN, which the kernels cannot hold")
         }
     }
 

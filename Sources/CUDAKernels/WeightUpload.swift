@@ -61,8 +61,9 @@ struct WeightUpload {
         case .nvfp4(let scales, _): [(matrix.elements, rows, columns / 2, 1), (scales, rows, columns / 16, 1)]
         case .mxfp4(let scales): [(matrix.elements, rows, columns / 2, 1), (scales, rows, columns / 32, 1)]
         case .bfloat16: [(matrix.elements, rows, columns, 2)]
+        case .float8: [(matrix.elements, rows, columns, 1)]
         case .float16, .float32:
-            throw CUDAError(.unsupported, "\(matrix.name): expected NVFP4, MXFP4 or BF16 weights for a GPU")
+            throw CUDAError(.unsupported, "\(matrix.name): expected NVFP4, MXFP4, FP8 or BF16 weights for a GPU")
         }
     }
 

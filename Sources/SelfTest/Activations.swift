@@ -57,9 +57,11 @@ enum Deviation {
     /// - Parameters:
     ///   - found: BF16 bits `[T, pitch]`.
     ///   - expected: `[T, columnCount]`.
-    static func relative(_ found: [UInt16], pitch: Int, to expected: UnsafeBufferPointer<Float>, columnCount: Int)
-        -> Double
-    {
+    ///   - outlier: the difference of one value, in units of the root mean square of those expected, that is too large: one
+    ///     rounding of a value of five times the usual size is 1% of that, and a wrong element is far beyond.
+    static func relative(
+        _ found: [UInt16], pitch: Int, to expected: UnsafeBufferPointer<Float>, columnCount: Int, outlier: Double = 0.06
+    ) -> Double {
         var (difference, square, largest) = (0.0, 0.0, 0.0)
         for (index, expected) in expected.enumerated() {
             let (row, column) = index.quotientAndRemainder(dividingBy: columnCount)
@@ -76,7 +78,6 @@ enum Deviation {
         }
         guard square > 0 else { return difference == 0 ? 0 : .infinity }
         let scale = (square / Double(expected.count)).squareRoot()
-        // One rounding of a value of five times the usual size is 1% of that; a wrong element is far beyond.
-        return largest > 0.06 * scale ? .infinity : (difference / square).squareRoot()
+        return largest > outlier * scale ? .infinity : (difference / square).squareRoot()
     }
 }

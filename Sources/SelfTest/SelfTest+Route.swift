@@ -13,18 +13,27 @@ extension SelfTest {
                 "biased sigmoid in groups", .biasedSigmoid(groupCount: 8, chosenGroupCount: 4, renormalized: true), 256,
                 8
             ),
+            (
+                "biased sigmoid", .biasedSigmoid(groupCount: 1, chosenGroupCount: 1, renormalized: false), 64, 6
+            ),
         ]
         for (name, method, expertCount, topK) in methods {
-            let route = try Route(
-                method, logits: .bfloat16, expertCount: expertCount, topK: topK,
-                blockRowCounts: MoELayer.blockRowCounts)
-            let router = try route.load(from: loader.sources, loader.cache, on: stream, tokenCount: 4096)
-            for tokenCount in [0, 1, 2, 7, 8, 9, 31, 33, 64, 256, 257, 1000, 4096] {
-                let error = try deviation(router, tokenCount: tokenCount)
-                try onResult(
-                    Result(
-                        operation: "route", name: "\(name), E\(expertCount) top-\(topK), \(tokenCount) tokens",
-                        error: error, bound: 1e-5))
+            for logits in Route.Logits.allCases {
+                let route = try Route(
+                    method, logits: logits, expertCount: expertCount, topK: topK,
+                    blockRowCounts: MoELayer.blockRowCounts)
+                let router = try route.load(from: loader.sources, loader.cache, on: stream, tokenCount: 4096)
+                let counts =
+                    selection.isSmall
+                    ? [0, 1, 9, 33, 65, 300] : [0, 1, 2, 7, 8, 9, 31, 33, 64, 65, 256, 257, 1000, 4096]
+                for tokenCount in counts {
+                    let error = try deviation(router, tokenCount: tokenCount)
+                    try onResult(
+                        Result(
+                            operation: "route",
+                            name: "\(name), \(logits) logits, E\(expertCount) top-\(topK), \(tokenCount) tokens",
+                            error: error, bound: 1e-5))
+                }
             }
         }
     }
@@ -36,7 +45,6 @@ extension SelfTest {
         var logits = Activations(
             rowCount: tokenCount, columnCount: route.expertCount, amplitude: 4, using: &random)
         let biases = Activations(rowCount: 1, columnCount: route.expertCount, amplitude: 0.5, using: &random).values
-        let logitBuffer = try DeviceBuffer<UInt16>(loader.context, count: logits.values.count)
         let biasBuffer = try DeviceBuffer<Float>(loader.context, count: route.expertCount)
         let rows = try RoutedRows(loader.context, route, tokenCount: tokenCount)
         let choices = (0..<tokenCount).map { token in
@@ -52,10 +60,18 @@ extension SelfTest {
                 }
             }
         }
-        try logits.copy(to: logitBuffer, pitch: route.expertCount, on: stream)
         try stream.write(biases, to: biasBuffer)
         for list in rows.blockLists { try stream.fill(list, byte: 0xFF) }
-        try router.launch(on: stream, logits: logitBuffer, biases: biasBuffer, tokenCount: tokenCount, into: rows)
+        switch route.logits {
+        case .bfloat16:
+            let buffer = try DeviceBuffer<UInt16>(loader.context, count: logits.values.count)
+            try logits.copy(to: buffer, pitch: route.expertCount, on: stream)
+            try router.launch(on: stream, logits: buffer, biases: biasBuffer, tokenCount: tokenCount, into: rows)
+        case .float32:
+            let buffer = try DeviceBuffer<Float>(loader.context, count: logits.values.count)
+            try stream.write(logits.values, to: buffer)
+            try router.launch(on: stream, logits: buffer, biases: biasBuffer, tokenCount: tokenCount, into: rows)
+        }
         let expected = RouteOracle.Rows(choices, blockRowCounts: route.blockRowCounts)
         guard try stream.read(rows.rowTokens) == expected.tokens else { return .infinity }
         guard try stream.read(rows.slotRows) == expected.slotRows else { return .infinity }

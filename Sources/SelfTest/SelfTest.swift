@@ -19,28 +19,63 @@ public struct SelfTest {
         public var isPassed: Bool { error <= bound }
     }
 
+    /// What can be compared.
+    public enum Operation: String, Sendable, CaseIterable {
+        /// Memory is copied.
+        case copy
+        /// Activations become NVFP4 or MXFP4.
+        case quantize
+        /// Experts are chosen.
+        case route
+        /// Rows are multiplied by a matrix, whose weights are repacked.
+        case linear
+        /// Rows pass through experts.
+        case moe
+    }
+
+    /// Which comparisons to run.
+    public struct Selection: Sendable {
+        /// The operations, in the order of ``Operation/allCases``.
+        public var operations: Set<Operation>
+        /// Whether to leave out all but a few small shapes, for tools that make kernels hundreds of times slower.
+        public var isSmall: Bool
+
+        /// Selects comparisons.
+        public init(operations: Set<Operation> = Set(Operation.allCases), isSmall: Bool = false) {
+            self.operations = operations
+            self.isSmall = isSmall
+        }
+    }
+
     let loader: KernelLoader
+    let selection: Selection
     let stream: Stream
     let seed: UInt64
 
     /// A test whose inputs depend on the seed.
     ///
     /// - Throws: ``CUDA/CUDAError`` if no stream can be made.
-    public init(_ loader: KernelLoader, seed: UInt64) throws(CUDAError) {
+    public init(_ loader: KernelLoader, seed: UInt64, selection: Selection = Selection()) throws(CUDAError) {
         self.loader = loader
+        self.selection = selection
         self.seed = seed
         stream = try Stream(loader.context)
     }
 
-    /// Runs all comparisons.
+    /// Runs the comparisons.
     ///
     /// - Parameter onResult: called with each result as it is known.
     /// - Throws: ``CUDA/CUDAError`` or `KernelError` if an operation cannot run at all.
     public func run(onResult: (Result) throws -> Void) throws {
-        try testQuantize(onResult)
-        try testRoute(onResult)
-        try testLinear(onResult)
-        try testExperts(onResult)
+        for operation in Operation.allCases where selection.operations.contains(operation) {
+            switch operation {
+            case .copy: try testCopy(onResult)
+            case .quantize: try testQuantize(onResult)
+            case .route: try testRoute(onResult)
+            case .linear: try testLinear(onResult)
+            case .moe: try testExperts(onResult)
+            }
+        }
     }
 
     /// A generator that depends on the seed and on what it is for.

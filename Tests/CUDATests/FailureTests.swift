@@ -79,7 +79,6 @@ extension FakeDriverTests {
             let pinned = try PinnedBuffer<UInt8>(context, count: 64)
             let first = try DeviceBuffer<UInt8>(context, count: 64)
             let second = try DeviceBuffer<UInt8>(context, count: 64)
-            _ = try TensorMap(first, type: .uint8, shape: [16, 4], strides: [16], box: [16, 4])
             _ = try context.freeByteCount()
             let start = try Event(context)
             let end = try Event(context)

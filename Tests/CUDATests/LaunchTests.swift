@@ -37,20 +37,6 @@ extension FakeDriverTests {
             #expect(launch.parameters[4] == bytes(of: UInt32.max))
         }
 
-        @Test("a tensor map goes by value")
-        func tensorMap() throws {
-            let kernel = try fake.kernel("mapped(const __grid_constant__ CUtensorMap map, int count)", in: context)
-            let buffer = try DeviceBuffer<UInt16>(context, count: 64 * 128)
-            let map = try TensorMap(
-                buffer, type: .bfloat16, shape: [128, 64], strides: [256], box: [64, 32], swizzle: .bytes128)
-            try stream.launch(kernel, Launch(grid: 1, block: 32), map, Int32(7))
-            let launch = try #require(try fake.launches().first)
-            let words = launch.parameters[0].withUnsafeBytes { Array($0.bindMemory(to: UInt64.self)) }
-            // What the fake writes: address, type, rank, width, stride, box, swizzle, ..., a mark.
-            #expect(words == [buffer.address, 9, 2, 128, 256, 64, 3] + [UInt64](repeating: 0, count: 8) + [0x7e5707])
-            #expect(launch.parameters[1] == bytes(of: Int32(7)))
-        }
-
         @Test("a structure goes by value as it lies in memory")
         func structure() throws {
             // The fake takes what has u64 in its type for 8 bytes.
@@ -139,32 +125,6 @@ extension FakeDriverTests {
                 try Module(context, cubin: [UInt8](repeating: 1, count: byteCount), name: "noise")
             }
             #expect(error?.code == .unsupported)
-        }
-
-        @Test("tensor maps that break a rule are refused with the rule")
-        func tensorMapRules() throws {
-            let buffer = try DeviceBuffer<UInt16>(context, count: 1024)
-            func broken(
-                _ rule: String, shape: [Int], strides: [Int], box: [Int], swizzle: TensorMap.Swizzle = .none,
-                at part: DeviceBuffer<UInt16>? = nil
-            ) {
-                let error = #expect(throws: CUDAError.self) {
-                    try TensorMap(
-                        part ?? buffer, type: .bfloat16, shape: shape, strides: strides, box: box, swizzle: swizzle)
-                }
-                #expect(error?.message.contains(rule) == true, "\(String(describing: error))")
-            }
-            broken("1 to 5 dimensions", shape: [], strides: [], box: [])
-            broken("one stride less", shape: [8, 8], strides: [], box: [8, 8])
-            broken("as many box sizes", shape: [8, 8], strides: [16], box: [8])
-            broken("multiples of 16", shape: [8, 8], strides: [24], box: [8, 8])
-            broken("from 1 to 256", shape: [512], strides: [], box: [512])
-            broken("sizes from 1", shape: [0], strides: [], box: [8])
-            broken("multiple of 16 bytes", shape: [8], strides: [], box: [4])
-            broken("swizzle's 32 bytes", shape: [64], strides: [], box: [64], swizzle: .bytes32)
-            broken("inside the buffer", shape: [64, 17], strides: [128], box: [8, 8])
-            broken("inside the buffer", shape: [64, 1 << 32], strides: [(1 << 40) - 16], box: [8, 8])
-            broken("divisible by 16", shape: [8], strides: [], box: [8], at: try buffer.part(1..<1024))
         }
 
         private func refused(_ what: Comment, _ body: () throws -> Void) {

@@ -21,7 +21,7 @@ extension MoEConfiguration {
     }()
 
     /// Experts of these shapes, whose codes and scales are all zero bytes.
-    func experts() -> [ExpertWeights] {
+    func experts(encodeScale: Float? = nil, encodeScaleOfUp: Float? = nil) -> [ExpertWeights] {
         func matrix(_ name: String, _ rowCount: Int, _ columnCount: Int) -> WeightMatrix {
             let blockSize = format.blockSize ?? 1
             let bytes = ZeroBytes(count: rowCount * columnCount)
@@ -31,6 +31,7 @@ extension MoEConfiguration {
                 elements: StridedBytes(base: bytes.base, rowStride: columnCount / 2, columnStride: 1),
                 encoding: format == .nvfp4
                     ? .nvfp4(blockScales: scales, globalScale: 0.5) : .mxfp4(blockScales: scales),
+                inputEncodeScale: name == "up" ? encodeScaleOfUp ?? encodeScale : encodeScale,
                 onDiscard: { _ = bytes })
         }
         let biases = ExpertWeights.Biases(

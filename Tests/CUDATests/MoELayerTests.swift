@@ -152,8 +152,11 @@ extension FakeDriverTests {
             var larger = layer.configuration
             larger.maximumTokenCount = 17
             let foreign = try MoEWorkspace(larger, on: stream)
-            let broad = try RoutedRows(
-                HostRoutedRows([[.init(expert: 0, weight: 1)]], topK: 1, blockRowCounts: [32]), on: stream)
+            func made(of expert: Int = 0, tokenCount: Int = 1, limits: [Int]) throws -> RoutedRows {
+                let choices = [[HostRoutedRows.Choice]](
+                    repeating: [.init(expert: expert, weight: 1)], count: tokenCount)
+                return try RoutedRows(HostRoutedRows(choices, topK: 1, blockRowCounts: limits), on: stream)
+            }
             func refused(
                 _ words: String, tokenCount: Int = 1, input: DeviceBuffer<UInt16>? = nil, rows: RoutedRows? = nil,
                 workspace: MoEWorkspace? = nil, default values: (DeviceBuffer<UInt16>, RoutedRows, MoEWorkspace)
@@ -172,7 +175,17 @@ extension FakeDriverTests {
             refused("input of 64 elements", input: try input.part(0..<64), default: usual)
             refused("multiple of 16", input: try input.part(1..<input.count), default: usual)
             refused("workspace of another configuration", workspace: foreign, default: usual)
-            refused("1 lists of row blocks, expected 2", rows: broad, default: usual)
+            refused("1 lists of row blocks, expected 2", rows: try made(limits: [32]), default: usual)
+            refused("of 9 rows in the first list, expected 1 to 8", rows: try made(limits: [9, 128]), default: usual)
+            refused(
+                "of 32 rows in the second list, expected 64 or 128", rows: try made(limits: [8, 32]), default: usual)
+            refused("rows of up to 5 experts, expected 4", rows: try made(of: 4, limits: [8, 64]), default: usual)
+            refused("rows of 2 tokens, expected 1", rows: try made(tokenCount: 2, limits: [8, 64]), default: usual)
+            var device = try RoutedRows(
+                loader.context, Route(.sigmoid, expertCount: 4, topK: 1, blockRowCounts: [16, 64]), tokenCount: 16)
+            refused("of 16 rows in the first list", rows: device, default: usual)
+            device = device.with(blockRowCounts: [8, 256])
+            refused("of 256 rows in the second list", rows: device, default: usual)
             #expect(try fake.launches().allSatisfy { $0.kernel == "repack" })
         }
 
@@ -194,16 +207,18 @@ extension FakeDriverTests {
             #expect(launches.map(\.kernel) == ["route", "pack_rows", "multiply_experts", "combine_rows"])
             try #require(launches.count == 4)
             #expect(launches[3].overlapsPrevious && launches[2].grid == [4, 1, 1])
-            // 120 rows of four experts: at most 4 + 120 / 64 blocks, and 120 + 5 * 8 slots.
-            #expect(launches[1].grid[0] == 5)
+            // Eight tokens a block of threads.
+            #expect(launches[1].grid[0] == 8)
             #expect(workspace.rows.blockLists.count == 2)
             let packing = launches[1].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEPack.Arguments.self) }
-            #expect(packing.inputs == input.address && packing.slotCount == 160 && packing.inputPitch == 128)
-            #expect(packing.routing.list == workspace.rows.blockLists[1].address)
+            #expect(packing.inputs == input.address && packing.tokenCount == 60 && packing.inputPitch == 128)
             let product = launches[2].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEGemm.Arguments.self) }
             let memory = try #require(workspace.grouped)
             #expect(product.inputs == packing.packed && product.hidden == memory.hidden.address)
-            #expect(product.output == memory.rows.address && product.residual == 0 && product.slotCount == 160)
+            #expect(product.output == memory.rows.address && product.residual == 0 && product.tokenCount == 60)
+            // 120 rows of four experts: at most 4 + 120 / 64 blocks, and 120 + 5 * 8 slots.
+            #expect(product.slotCount == 160)
+            #expect(product.routing.list == workspace.rows.blockLists[1].address)
             #expect(product.upBiases == layer.weights.upBiases.address && product.limit == 7)
             let sum = launches[3].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoECombine.Arguments.self) }
             #expect(sum.rows == memory.rows.address && sum.tokenRows == workspace.rows.slotRows.address)
@@ -223,13 +238,36 @@ extension FakeDriverTests {
                 on: stream)
             let launches = Array(try fake.launches()[before...])
             #expect(
-                launches.map(\.kernel) == ["pack_rows", "multiply_experts", "pack_rows", "multiply_experts"])
-            let products = [1, 3].map { index in
+                launches.map(\.kernel) == ["pack_rows", "multiply_experts", "multiply_experts"])
+            // Only what follows the packing of tokens may begin before the launch ahead of it has ended.
+            #expect(launches.map(\.overlapsPrevious) == [true, true, false])
+            let products = [1, 2].map { index in
                 launches[index].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEGemm.Arguments.self) }
             }
             #expect(products.map(\.residual) == [0, output.address])
             #expect(products.map(\.output) == [output.address, output.address])
-            #expect(products.map(\.routing.rowTokens).map { $0 == 0 } == [true, false])
+            #expect(products.map(\.routing.list).map { $0 == 0 } == [true, false])
+            #expect(products[0].tokenExpert == 4)
+        }
+
+        @Test(
+            "tokens without an expert get the residual or zeros before the experts run", arguments: MoEBackend.allCases)
+        func tokensWithoutExperts(_ backend: MoEBackend) throws {
+            var configuration = MoEConfiguration.llama4
+            configuration.backend = backend
+            configuration.hasSharedExpert = false
+            let layer = try layer(configuration)
+            let workspace = try MoEWorkspace(configuration, on: stream)
+            let (input, output) = (try activations(layer), try activations(layer))
+            for (residual, call) in [(nil, "cuMemsetD8Async"), (input, "cuMemcpyDtoDAsync_v2"), (output, nil)] {
+                let rows = try rows([[1], []], layer)
+                let before = try fake.calls().count
+                try layer.enqueue(
+                    tokenCount: 2, input: input, rows: rows, residual: residual, output: output, workspace: workspace,
+                    on: stream)
+                let calls = try fake.calls()[before...].filter { $0.hasPrefix("cuMem") }
+                #expect(calls == [call].compactMap { $0 })
+            }
         }
 
         @Test("the choice of kernels is told for all numbers of tokens, with the reasons")

@@ -156,7 +156,8 @@ extension FakeDriverTests {
             refused("a list of 8 words") {
                 let short = RoutedRows(
                     rowTokens: rows.rowTokens, rowWeights: rows.rowWeights, slotRows: rows.slotRows,
-                    offsets: rows.offsets, blockLists: [try rows.blockLists[0].part(0..<8)])
+                    offsets: rows.offsets, blockLists: [try rows.blockLists[0].part(0..<8)],
+                    blockRowCounts: rows.blockRowCounts, expertCount: rows.expertCount, isComplete: true)
                 try router.launch(on: stream, logits: logits, biases: biases, tokenCount: 2, into: short)
             }
             #expect(try fake.launches().count == 1)

@@ -55,7 +55,7 @@ extension FakeDriverTests {
                     elements: StridedBytes(base: base, rowStride: 16, columnStride: 4), encoding: .float32,
                     onDiscard: {})
                 let error = #expect(throws: CUDAError.self) { try WeightUpload([matrix]) }
-                #expect(error?.message.contains("gate: expected NVFP4, MXFP4 or BF16") == true)
+                #expect(error?.message.contains("gate: expected NVFP4, MXFP4, FP8 or BF16") == true)
             }
         }
     }

@@ -46,7 +46,6 @@ ENTRY_POINT(cuFuncSetAttribute);
 ENTRY_POINT(cuFuncGetParamInfo);
 ENTRY_POINT(cuOccupancyMaxActiveBlocksPerMultiprocessor);
 ENTRY_POINT(cuLaunchKernelEx);
-ENTRY_POINT(cuTensorMapEncodeTiled);
 ENTRY_POINT(cuGraphInstantiateWithFlags);
 ENTRY_POINT(cuGraphDestroy);
 ENTRY_POINT(cuGraphExecDestroy);

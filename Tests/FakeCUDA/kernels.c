@@ -145,19 +145,3 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction handle, void 
     fake.launchCount += 1;
     return fake_queue_launch(config->hStream, fake.launchCount - 1);
 }
-
-CUresult cuTensorMapEncodeTiled(
-    CUtensorMap *map, CUtensorMapDataType type, uint32_t rank, void *globalAddress, const uint64_t *globalDim,
-    const uint64_t *globalStrides, const uint32_t *boxDim, const uint32_t *elementStrides,
-    CUtensorMapInterleave interleave, CUtensorMapSwizzle swizzle, CUtensorMapL2promotion promotion,
-    CUtensorMapFloatOOBfill fill) {
-    ENTER(CUresult, cuTensorMapEncodeTiled);
-    bool isAligned = (uintptr_t)map % 64 == 0 && (uintptr_t)globalAddress % 16 == 0;
-    bool isPlain = interleave == CU_TENSOR_MAP_INTERLEAVE_NONE && fill == CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE &&
-                   promotion <= CU_TENSOR_MAP_L2_PROMOTION_L2_256B && elementStrides[0] == 1;
-    if (!isAligned || !isPlain || rank == 0 || rank > 5) return CUDA_ERROR_INVALID_VALUE;
-    uint64_t stride = rank > 1 ? globalStrides[0] : 0;
-    *map = (CUtensorMap){{(uint64_t)globalAddress, type, rank, globalDim[0], stride, boxDim[0], swizzle}};
-    map->opaque[15] = 0x7e5707;
-    return CUDA_SUCCESS;
-}

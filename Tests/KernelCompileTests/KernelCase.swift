@@ -24,7 +24,7 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
     }
 
     /// Every kernel, with at least one set of its definitions, for every architecture that it is meant for.
-    static let all = memory + repacking + streaming + grouping + routing + quantizing
+    static let all = memory + comparing + repacking + streaming + grouping + routing + quantizing
 
     private static let memory = StreamKernel.candidates.flatMap { kernel in
         let isBulk = kernel.path.hasPrefix("sm90/")
@@ -32,6 +32,18 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
             try kernel.program(from: .embedded, for: $0)
         }
     }
+
+    private static let comparing: [KernelCase] =
+        cases(for: portable, ["LDG"]) { try KernelSources.embedded.program(WordComparison.path, for: $0) }
+        + [
+            QuantizeRows(input: .linear, output: .linear, columnCount: 5120),
+            QuantizeRows(input: .linear, output: .packed, columnCount: 2880),
+            QuantizeRows(input: .packed, output: .packed, columnCount: 768),
+        ].flatMap { step in
+            cases(for: step.output == .linear ? portable : [Architecture(9, 0)], ["LDG", "STG"], "\(step)") {
+                try step.program(from: .embedded, for: $0)
+            }
+        }
 
     private static let repacking = WeightFormat.allCases.flatMap { format in
         [false, true].flatMap { isPaired in
@@ -44,22 +56,27 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
         }
     }
 
-    // The layers of Scout, gpt-oss-120b and Qwen3-30B-A3B, and a BF16 matrix.
+    // The layers of Scout, gpt-oss-120b, Qwen3-30B-A3B and Nemotron 3 Nano, and a BF16 matrix.
     private static let scout = ExpertShape(.nvfp4, hiddenSize: 5120, intermediateSize: 8192, activation: .swiglu)
     private static let gptOSS = ExpertShape(
         .mxfp4, hiddenSize: 2880, intermediateSize: 2880, activation: .clampedSwiglu(alpha: 1.702, limit: 7))
     private static let qwen3 = ExpertShape(.nvfp4, hiddenSize: 2048, intermediateSize: 768, activation: .geglu)
+    private static let nemotron = ExpertShape(
+        .nvfp4, hiddenSize: 2688, intermediateSize: 1856, activation: .reluSquared)
+    private static let fp8 = ExpertShape(.float8, rowCount: 5120, columnCount: 5120)
     private static let head = ExpertShape(.bfloat16, rowCount: 202048, columnCount: 5120)
 
     private static let grouping: [KernelCase] = {
         let hopper = [Architecture(9, 0)]
         let products = [
-            ("scout", scout, true), ("gpt-oss", gptOSS, false), ("qwen3", qwen3, false), ("head", head, true),
+            ("scout", scout, true), ("gpt-oss", gptOSS, false), ("qwen3", qwen3, false), ("nemotron", nemotron, false),
+            ("head", head, true), ("fp8", fp8, true),
         ]
         .flatMap { name, shape, hasOneRow in
             cases(for: hopper, ["HGMMA", "UBLKCP"], name) {
-                try MoEGemm(shape: shape, hasOneRow: hasOneRow, rowCount: name == "gpt-oss" ? 64 : 128).program(
-                    from: .embedded, for: $0)
+                try MoEGemm(shape: shape, hasOneRow: hasOneRow, rowCount: ["gpt-oss", "fp8"].contains(name) ? 64 : 128)
+                    .program(
+                        from: .embedded, for: $0)
             }
         }
         let packing = cases(for: portable, ["LDG", "STG"]) {
@@ -74,7 +91,8 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
 
     private static let streaming: [KernelCase] = {
         let kernels = [
-            ("scout", scout, [1, 8, 32, 128]), ("gpt-oss", gptOSS, [1, 16]), ("qwen3", qwen3, [2]), ("head", head, [1]),
+            ("scout", scout, [1, 8, 32, 128]), ("gpt-oss", gptOSS, [1, 16]), ("qwen3", qwen3, [2]),
+            ("nemotron", nemotron, [1, 8]), ("head", head, [1]), ("fp8", fp8, [1, 32]),
         ].flatMap { name, shape, tokenCounts in tokenCounts.map { (name, shape, $0) } }
         return kernels.flatMap { name, shape, tokenCount in
             cases(
@@ -106,8 +124,8 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
     private static let routing: [KernelCase] = {
         let groups = Route.Method.biasedSigmoid(groupCount: 8, chosenGroupCount: 4, renormalized: true)
         let routes = [
-            try? Route(.sigmoid, logits: .bfloat16, expertCount: 16, topK: 1, blockRowCounts: [32, 128]),
-            try? Route(.softmaxOfSelected, expertCount: 128, topK: 8, blockRowCounts: [32, 128]),
+            try? Route(.sigmoid, logits: .bfloat16, expertCount: 16, topK: 1, blockRowCounts: MoELayer.blockRowCounts),
+            try? Route(.softmaxOfSelected, expertCount: 128, topK: 8, blockRowCounts: MoELayer.blockRowCounts),
             try? Route(groups, expertCount: 256, topK: 8, blockRowCounts: [32]),
             try? Route(.softmax, expertCount: 512, topK: 16, blockRowCounts: [32]),
         ]

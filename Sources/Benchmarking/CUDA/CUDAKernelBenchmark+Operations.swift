@@ -62,33 +62,35 @@ extension CUDAKernelBenchmark {
             work: work, times: times, limits: limits)
     }
 
-    /// Copies of the matrix `[H, H]`.
-    func makeLinearLayers() throws -> [LinearLayer] {
+    /// Copies of a matrix.
+    func makeLinearLayers(_ linear: LayerShape.Linear, tokenCount: Int) throws -> [LinearLayer] {
         let matrix = SyntheticWeights.matrix(
-            "linear", rowCount: shape.hiddenSize, columnCount: shape.hiddenSize, format: shape.format.weights,
-            seed: seed)
+            "linear", rowCount: linear.rowCount, columnCount: linear.columnCount, format: linear.format, seed: seed)
         let first = try LinearWeights(matrix, loader: loader, on: stream)
-        return try (0..<copyCount(ofByteCount: shape.linearByteCount)).map { index in
+        return try (0..<copyCount(ofByteCount: linear.byteCount)).map { index in
             try LinearLayer(
-                index == 0 ? first : LinearWeights(copying: first, on: stream), maximumTokenCount: 128,
-                loader: loader, on: stream)
+                index == 0 ? first : LinearWeights(copying: first, on: stream), maximumTokenCount: tokenCount,
+                activationPrecision: linear.format == .nvfp4 ? activationPrecision : .full, loader: loader, on: stream)
         }
     }
 
     /// Multiplies tokens by a matrix.
-    func linear(_ tokenCount: Int, _ layers: [LinearLayer]) throws -> KernelRow {
+    func linear(_ matrix: LayerShape.Linear, _ tokenCount: Int, _ layers: [LinearLayer]) throws -> KernelRow {
         let (inputPitch, outputPitch) = (layers[0].inputPitch, layers[0].outputPitch)
-        let input = try activations(rowCount: tokenCount, columnCount: shape.hiddenSize, pitch: inputPitch)
+        let input = try activations(rowCount: tokenCount, columnCount: matrix.columnCount, pitch: inputPitch)
         let output = try poisoned(rowCount: tokenCount, pitch: outputPitch)
-        let workspace = try StreamWorkspace(on: stream)
+        let workspace = try LinearWorkspace(for: layers, on: stream)
         let times = try GraphTimer(stream: stream, launchCount: 64).measure { index in
             try layers[index % layers.count].enqueue(
                 tokenCount: tokenCount, input: input, output: output, workspace: workspace, on: stream)
         }
         try check(output, rowCount: tokenCount, pitch: outputPitch, of: .linear)
+        let isQuantized = activationPrecision == .nvfp4 && matrix.format == .nvfp4
+        let work = KernelWork(
+            byteCount: matrix.byteCount, operationCount: 2 * tokenCount * matrix.rowCount * matrix.columnCount)
         return KernelRow(
-            .linear, tokenCount: tokenCount, work: .linear(shape, tokenCount: tokenCount), times: times,
-            limits: limits)
+            .linear, layout: matrix.name + (isQuantized ? " w4a4" : ""), tokenCount: tokenCount, work: work,
+            times: times, limits: limits)
     }
 }
 

@@ -1,7 +1,7 @@
 internal import CUDA
 public import CUDAKernels
 internal import FP4
-internal import Kernels
+public import Kernels
 internal import Models
 
 /// How long the operations of a GPU take, for several numbers of tokens: launches in CUDA graphs, over weights that its
@@ -14,6 +14,7 @@ public struct CUDAKernelBenchmark {
     let stream: Stream
     private let tokenCounts: [Int]
     private let backend: MoEBackend
+    let activationPrecision: ActivationPrecision
     /// The memory that copies of weights take, at most.
     private static let weightByteCount = 10 << 30
 
@@ -24,9 +25,10 @@ public struct CUDAKernelBenchmark {
     ///   - limits: what ``measureLimits(_:)`` found.
     ///   - seed: of weights, activations and logits.
     ///   - backend: the kernels of the experts.
+    ///   - activationPrecision: of experts, and of linear layers with NVFP4 weights.
     public init(
         _ loader: KernelLoader, shape: LayerShape, tokenCounts: [Int], limits: DeviceLimits, seed: UInt64 = 0,
-        backend: MoEBackend = .auto
+        backend: MoEBackend = .auto, activationPrecision: ActivationPrecision = .full
     ) throws {
         self.loader = loader
         self.shape = shape
@@ -34,6 +36,7 @@ public struct CUDAKernelBenchmark {
         self.limits = limits
         self.seed = seed
         self.backend = backend
+        self.activationPrecision = activationPrecision
         stream = try Stream(loader.context)
     }
 
@@ -64,9 +67,9 @@ public struct CUDAKernelBenchmark {
             let router = try makeRouter(tokenCount: tokenCounts.max() ?? 1)
             for tokenCount in tokenCounts { try onRow(route(tokenCount, router)) }
         case .linear:
-            let layers = try makeLinearLayers()
-            for tokenCount in tokenCounts where tokenCount <= layers[0].maximumTokenCount {
-                try onRow(linear(tokenCount, layers))
+            for matrix in shape.linears {
+                let layers = try makeLinearLayers(matrix, tokenCount: tokenCounts.max() ?? 1)
+                for tokenCount in tokenCounts { try onRow(linear(matrix, tokenCount, layers)) }
             }
         case .moe:
             let layers = try ExpertLayers(self, tokenCount: tokenCounts.max() ?? 1, backend: backend)

@@ -19,6 +19,7 @@ struct ExpertLayers {
             format: shape.format == .nvfp4 ? .nvfp4 : .mxfp4, maximumTokenCount: tokenCount)
         configuration.hasBiases = shape.hasBiases
         configuration.backend = backend
+        configuration.activationPrecision = benchmark.activationPrecision
         let expert = shape.expert(seed: benchmark.seed)
         let copyCount = benchmark.copyCount(ofByteCount: try MoEWeights.byteCount(for: configuration))
         layers = try (0..<copyCount).map { _ in
@@ -51,7 +52,9 @@ struct ExpertLayers {
         }
         try benchmark.check(output, rowCount: tokenCount, pitch: pitch, of: .moe)
         return KernelRow(
-            .moe, layout: layers[0].resolution.backend(tokenCount: tokenCount).rawValue, tokenCount: tokenCount,
+            .moe,
+            layout: layers[0].resolution.backend(tokenCount: tokenCount).rawValue
+                + (benchmark.activationPrecision == .nvfp4 ? " w4a4" : ""), tokenCount: tokenCount,
             distinctExpertCount: logits.distinctExpertCount,
             work: .moe(shape, tokenCount: tokenCount, distinctExpertCount: logits.distinctExpertCount), times: times,
             limits: benchmark.limits)

@@ -1,5 +1,5 @@
 public import Kernels
-import Models
+internal import Models
 
 /// The shape of a mixture-of-experts layer.
 public struct LayerShape: Sendable, Equatable {
@@ -73,6 +73,38 @@ public struct LayerShape: Sendable, Equatable {
 
     /// The shapes that have a name.
     public static let named: [LayerShape] = [.scout, .qwen330BA3B, .gptOSS120B, .deepSeekV3]
+
+    /// A matrix of a linear layer.
+    struct Linear {
+        let rowCount: Int
+        let columnCount: Int
+        let format: SyntheticWeights.Format
+
+        /// What tables call it: `7168 x 5120 nvfp4`.
+        var name: String { "\(rowCount) x \(columnCount) \(format.rawValue)" }
+
+        /// The bytes of elements or codes, and block scales.
+        var byteCount: Int {
+            switch format {
+            case .bfloat16: 2 * rowCount * columnCount
+            case .float8: rowCount * columnCount
+            case .nvfp4: rowCount * (columnCount / 2 + columnCount / 16)
+            case .mxfp4: rowCount * (columnCount / 2 + columnCount / 32)
+            }
+        }
+    }
+
+    /// The matrices that a GPU's linear layer is measured with: `[H, H]`, of Scout also that of queries, keys and values and the
+    /// head, and the same in FP8.
+    var linears: [Linear] {
+        let square = Linear(rowCount: hiddenSize, columnCount: hiddenSize, format: format.weights)
+        guard self == .scout else { return [square] }
+        return [
+            square, Linear(rowCount: 7168, columnCount: hiddenSize, format: .nvfp4),
+            Linear(rowCount: 7168, columnCount: hiddenSize, format: .float8),
+            Linear(rowCount: 202048, columnCount: hiddenSize, format: .bfloat16),
+        ]
+    }
 
     /// The bytes of codes and block scales of a matrix.
     func byteCount(rowCount: Int, columnCount: Int) -> Int {

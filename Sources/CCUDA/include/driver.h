@@ -127,38 +127,6 @@ typedef struct CUlaunchConfig {
     unsigned int numAttrs;
 } CUlaunchConfig;
 
-// Opaque to the host. The driver writes it at an address divisible by 64, which the declaration leaves to the caller.
-typedef struct CUtensorMap {
-    uint64_t opaque[16];
-} CUtensorMap;
-
-typedef enum CUtensorMapDataType {
-    CU_TENSOR_MAP_DATA_TYPE_UINT8 = 0,
-    CU_TENSOR_MAP_DATA_TYPE_UINT16 = 1,
-    CU_TENSOR_MAP_DATA_TYPE_UINT32 = 2,
-    CU_TENSOR_MAP_DATA_TYPE_FLOAT16 = 6,
-    CU_TENSOR_MAP_DATA_TYPE_FLOAT32 = 7,
-    CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 = 9,
-} CUtensorMapDataType;
-
-typedef enum CUtensorMapInterleave { CU_TENSOR_MAP_INTERLEAVE_NONE = 0 } CUtensorMapInterleave;
-
-typedef enum CUtensorMapSwizzle {
-    CU_TENSOR_MAP_SWIZZLE_NONE = 0,
-    CU_TENSOR_MAP_SWIZZLE_32B = 1,
-    CU_TENSOR_MAP_SWIZZLE_64B = 2,
-    CU_TENSOR_MAP_SWIZZLE_128B = 3,
-} CUtensorMapSwizzle;
-
-typedef enum CUtensorMapL2promotion {
-    CU_TENSOR_MAP_L2_PROMOTION_NONE = 0,
-    CU_TENSOR_MAP_L2_PROMOTION_L2_64B = 1,
-    CU_TENSOR_MAP_L2_PROMOTION_L2_128B = 2,
-    CU_TENSOR_MAP_L2_PROMOTION_L2_256B = 3,
-} CUtensorMapL2promotion;
-
-typedef enum CUtensorMapFloatOOBfill { CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE = 0 } CUtensorMapFloatOOBfill;
-
 typedef CUresult (*cuInit_fn)(unsigned int flags);
 typedef CUresult (*cuDriverGetVersion_fn)(int *version);
 typedef CUresult (*cuGetErrorName_fn)(CUresult result, const char *_Nullable *_Nonnull name);
@@ -213,12 +181,6 @@ typedef CUresult (*cuOccupancyMaxActiveBlocksPerMultiprocessor_fn)(
 typedef CUresult (*cuLaunchKernelEx_fn)(
     const CUlaunchConfig *config, CUfunction function, void *_Nullable *_Nullable parameters,
     void *_Nullable *_Nullable extra);
-
-typedef CUresult (*cuTensorMapEncodeTiled_fn)(
-    CUtensorMap *map, CUtensorMapDataType type, uint32_t rank, void *globalAddress, const uint64_t *globalDim,
-    const uint64_t *globalStrides, const uint32_t *boxDim, const uint32_t *elementStrides,
-    CUtensorMapInterleave interleave, CUtensorMapSwizzle swizzle, CUtensorMapL2promotion promotion,
-    CUtensorMapFloatOOBfill fill);
 
 typedef CUresult (*cuGraphInstantiateWithFlags_fn)(
     CUgraphExec _Nullable *_Nonnull executable, CUgraph graph, unsigned long long flags);

@@ -33,7 +33,7 @@ extension WeightMatrix {
     fileprivate var blockScales: StridedBytes? {
         switch encoding {
         case .nvfp4(let scales, _), .mxfp4(let scales): scales
-        case .float32, .float16, .bfloat16: nil
+        case .float32, .float16, .bfloat16, .float8: nil
         }
     }
 }

@@ -23,6 +23,7 @@ struct PackedShape: Sendable, Equatable {
             case .bfloat16: (NIBBLE_BFLOAT16, 1)
             case .float16: (NIBBLE_FLOAT16, 1)
             case .float32: (NIBBLE_FLOAT32, 1)
+            case .float8: throw KernelError("\(matrix.name): FP8 weights, which only GPUs multiply")
             }
         let limit = 1 << 30
         guard (1...limit).contains(matrix.rowCount), (1...limit).contains(matrix.columnCount) else {

@@ -15,6 +15,8 @@ public struct WeightMatrix: Sendable {
         case nvfp4(blockScales: StridedBytes, globalScale: Float)
         /// Two E2M1 codes a byte, the even column in the low nibble; an E8M0 scale for 32 columns.
         case mxfp4(blockScales: StridedBytes)
+        /// E4M3 bytes; `value = e4m3 * scale`, with one scale for the matrix or one for each row. On GPUs only.
+        case float8(scales: [Float])
     }
 
     /// The tensor's name in the checkpoint, for messages.
@@ -65,6 +67,7 @@ public struct WeightMatrix: Sendable {
             parts = [(elements, columnCount / 2, 1), (blockScales, columnCount / 16, 1)]
         case .mxfp4(let blockScales):
             parts = [(elements, columnCount / 2, 1), (blockScales, columnCount / 32, 1)]
+        case .float8: break
         }
         return parts.compactMap { part in
             guard let pages = part.entries.pages else { return nil }
@@ -84,6 +87,7 @@ extension WeightMatrix {
         case .float16, .bfloat16: rowCount * columnCount * 2
         case .nvfp4: rowCount * (columnCount / 2 + columnCount / 16)
         case .mxfp4: rowCount * (columnCount / 2 + columnCount / 32)
+        case .float8(let scales): rowCount * columnCount + 4 * scales.count
         }
     }
 }

@@ -37,6 +37,13 @@ public struct SyntheticWeights: WeightSource {
                 name: name, rowCount: rowCount, columnCount: columnCount,
                 elements: elements.entries, encoding: .bfloat16,
                 onDiscard: { _ = elements })
+        case .float8:
+            let codes = SyntheticBytes(rowCount: rowCount, columnCount: columnCount)
+            // All but NaN; their root mean square is some 150.
+            codes.fill(using: &random) { $0 & 0x7F == 0x7F ? $0 & 0x80 : $0 }
+            return WeightMatrix(
+                name: name, rowCount: rowCount, columnCount: columnCount, elements: codes.entries,
+                encoding: .float8(scales: [1 / (150 * Float(columnCount).squareRoot())]), onDiscard: { _ = codes })
         case .nvfp4:
             let codes = SyntheticBytes(rowCount: rowCount, columnCount: columnCount / 2)
             codes.fill(using: &random)
@@ -75,6 +82,7 @@ public struct SyntheticWeights: WeightSource {
         let elementCount = linear.outputSize * linear.inputSize
         return switch format(of: linear) {
         case .bfloat16: elementCount * 2
+        case .float8: elementCount
         case .nvfp4: elementCount / 2 + elementCount / NVFP4.blockSize
         case .mxfp4: elementCount / 2 + elementCount / MXFP4.blockSize
         }
@@ -83,7 +91,7 @@ public struct SyntheticWeights: WeightSource {
     func byteCount(ofOneOf experts: ExpertsSpecification) throws -> Int { try byteCount(of: experts.expert(0)) }
 
     /// How the elements of a matrix are stored.
-    package enum Format: String, Sendable { case bfloat16, nvfp4, mxfp4 }
+    package enum Format: String, Sendable { case bfloat16, float8, nvfp4, mxfp4 }
 
     private func format(of linear: LinearSpecification) -> Format {
         let isKeptByEveryRecipe = ["lm_head", "embed_tokens", ".router", ".mlp.gate"].contains {

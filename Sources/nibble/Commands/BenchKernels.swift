@@ -38,6 +38,9 @@ struct BenchKernels: AsyncParsableCommand {
         help: "Kernels of the experts on a GPU: auto, latency, throughput. (default: NIBBLE_MOE_BACKEND, else auto)")
     var moeBackend: MoEBackend?
 
+    @Option(help: "Precision of the activations that enter NVFP4 weights: full, or nvfp4 (W4A4).")
+    var activations: ActivationPrecision = .full
+
     private var tokenCounts: ClosedRange<Int> { backendOptions.device == .cuda ? 1...65280 : 1...4096 }
 
     func validate() throws {
@@ -62,7 +65,7 @@ struct BenchKernels: AsyncParsableCommand {
         }
         switch backendOptions.device {
         case .auto, .cpu:
-            let backend = try backendOptions.backend()
+            let backend = try backendOptions.backend(activations: activations)
             let limits = backend.measureLimits()
             let benchmark = KernelBenchmark(
                 backend, shape: try shapeOptions.layerShape(), tokenCounts: tokens.ids, limits: limits, seed: seed)
@@ -73,7 +76,7 @@ struct BenchKernels: AsyncParsableCommand {
             let limits = try CUDAKernelBenchmark.measureLimits(loader)
             let benchmark = try CUDAKernelBenchmark(
                 loader, shape: try shapeOptions.layerShape(), tokenCounts: tokens.ids, limits: limits, seed: seed,
-                backend: experts)
+                backend: experts, activationPrecision: activations)
             try report(benchmark.deviceName, threadCount: nil, limits, benchmark.run)
         }
     }

@@ -27,6 +27,10 @@ extension EnvironmentCommand {
             Row(
                 name: "gpu kernels", value: settings.sourceFolder ?? "built in",
                 source: settings.sourceFolder == nil ? "default" : "NIBBLE_KERNEL_SOURCES"))
+        rows.append(
+            Row(
+                name: "moe backend", value: (try? ProcessSettings.moeBackend().rawValue) ?? "invalid",
+                source: ProcessSettings.variable("NIBBLE_MOE_BACKEND") == nil ? "default" : "NIBBLE_MOE_BACKEND"))
         let cache = settings.cacheFolder.map { folder in
             Row(
                 name: "gpu kernel cache", value: "\(KernelCache.entries(in: folder.path).count) in \(folder.path)",

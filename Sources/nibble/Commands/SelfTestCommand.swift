@@ -23,6 +23,18 @@ struct SelfTestCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Seed of all inputs. (default: a random one, which is printed)", valueName: "s"))
     var seed: UInt64?
 
+    @Option(
+        help: ArgumentHelp(
+            "Operations to test, separated by commas: copy, quantize, route, linear, moe. (default: all)",
+            valueName: "op,op,..."))
+    var only: OperationList?
+
+    /// Which shapes are tested.
+    enum Shapes: String, ExpressibleByArgument, CaseIterable { case all, small }
+
+    @Option(help: "Shapes to test: all, or a few small ones for tools that slow kernels down.")
+    var shapes: Shapes = .all
+
     @Flag(help: "Show every comparison, not only those that fail.")
     var verbose = false
 
@@ -31,7 +43,9 @@ struct SelfTestCommand: AsyncParsableCommand {
         let loader = try CUDASettings().loader()
         try StandardOutput.print("\(loader.context.device), seed \(seed)")
         var summaries: [(operation: String, count: Int, failureCount: Int, largestError: Double)] = []
-        try SelfTest(loader, seed: seed).run { result in
+        let selection = SelfTest.Selection(
+            operations: only?.operations ?? Set(SelfTest.Operation.allCases), isSmall: shapes == .small)
+        try SelfTest(loader, seed: seed, selection: selection).run { result in
             if summaries.last?.operation != result.operation { summaries.append((result.operation, 0, 0, 0)) }
             summaries[summaries.count - 1].count += 1
             summaries[summaries.count - 1].failureCount += result.isPassed ? 0 : 1
@@ -48,5 +62,17 @@ struct SelfTestCommand: AsyncParsableCommand {
                     + "\(summary.largestError)")
         }
         if summaries.contains(where: { $0.failureCount > 0 }) { throw ExitCode(1) }
+    }
+}
+
+/// Operations as they are written on the command line.
+struct OperationList: ExpressibleByArgument {
+    let operations: Set<SelfTest.Operation>
+
+    init?(argument: String) {
+        let found = argument.split(separator: ",").map { SelfTest.Operation(rawValue: String($0)) }
+        let known = found.compactMap { $0 }
+        guard !known.isEmpty, known.count == found.count else { return nil }
+        operations = Set(known)
     }
 }

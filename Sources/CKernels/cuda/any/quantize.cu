@@ -10,7 +10,7 @@
 // Launch      quantize: SCALE GIVEN ceil(pieces / (THREADS * PIECES_PER_THREAD)) CTAs, SCALE ROW one a row, and
 //             ceil(padded words / THREADS) more; encode_scale: any grid, as many partial maxima
 // Limits      COLUMNS a multiple of 16 (MXFP4: 32); T * COLUMNS / 16 below 2^32
-#include "common/ptx.cuh"
+#include "common/nvfp4.cuh"
 
 enum { NVFP4 = 0, MXFP4 = 1 };                          // FORMAT
 enum { BF16 = 0, FP16 = 1 };                            // INPUT
@@ -24,7 +24,6 @@ constexpr u32 PIECES_PER_SCALE = FORMAT == MXFP4 ? 2 : 1;
 constexpr u32 ROW_SCALES = ROW_PIECES / PIECES_PER_SCALE;
 constexpr u32 TILE_ROWS = LAYOUT == TILES_128X4 ? 128 : LAYOUT == TILES_8X4 ? 8 : 1;
 constexpr u32 PADDED_SCALES = LAYOUT == LINEAR ? ROW_SCALES : (ROW_SCALES + 3) / 4 * 4;
-constexpr float LARGEST_FLOAT = 3.402823466e38f;
 
 DEVICE u64 scale_offset(u32 row, u32 column) {
     if (LAYOUT == LINEAR) return (u64)row * ROW_SCALES + column;
@@ -91,42 +90,7 @@ DEVICE float largest_in_block(float magnitude) {
     return __uint_as_float(__reduce_max_sync(~0u, bits));
 }
 
-/// `NVFP4.encodeScale(absoluteMaximum:)` of the CPU.
-DEVICE float encode_scale_of(float maximum) {
-    if (maximum == 0.0f) return 1.0f;
-    const float scale = __fdiv_rn(2688.0f, maximum);
-    return scale > LARGEST_FLOAT ? LARGEST_FLOAT : scale;
-}
-
 // --- Rounding ---
-//
-// The sum of a magnitude and a large enough power of two is rounded to the power's last bit, to nearest even: the bits of
-// the sum, less those of the power, count steps.
-
-/// The E4M3 number nearest to a value that is not negative, at most 448, and its code.
-DEVICE float round_e4m3(float value, u32& code) {
-    const float magnitude = fminf(value, 448.0f);
-    const u32 binade = max(__float_as_uint(magnitude), 121u << 23) & 0x7F800000;  // 2^-6 for subnormals
-    const float power = __uint_as_float(binade + (20 << 23));
-    const float sum = magnitude + power;
-    // 8 to 16 steps in a binade, 0 to 8 among the subnormals, whose exponent field is that of the first binade less 1.
-    code = __float_as_uint(sum) - __float_as_uint(power) + (binade >> 20) - 8 * 121;
-    if (value == value) return sum - power;
-    code = 0x7F;
-    return value;
-}
-
-constexpr u32 CODE_BIAS = 0x4A800000;  ///< the bits of 2^22
-
-/// The code of |value| in E2M1, plus CODE_BIAS: the integer nearest to min(2a, a + 2, a / 2 + 4, 7), a = |value|, is the
-/// number of a's place among 0, 0.5, 1, 1.5, 2, 3, 4, 6. NaN is 7.
-DEVICE int biased_code(float value) {
-    const float a = fabsf(value);
-    const int halves = __float_as_int(a + 0x1p22f);
-    const int ones = __float_as_int(a + (0x1p23f + 2.0f)) - 0x00800000;
-    const int twos = __float_as_int(a + (0x1p24f + 8.0f)) - 0x01000000;
-    return min(min(halves, (int)CODE_BIAS + 7), min(ones, twos));
-}
 
 /// What the elements of a block are multiplied by, and how.
 struct Encoder {
@@ -177,10 +141,7 @@ struct BlockRule {
 
     DEVICE u32 scale_exact(float maximum, Encoder& encoder) const {
         u32 code;
-        const float step = round_e4m3(__fmul_rn(encodeScale, __fmul_rn(maximum, 1.0f / 6.0f)), code) * inverse;
-        const float reciprocal = __frcp_rn(step);
-        // The least number in place of 0 makes all codes zero and keeps their signs.
-        encoder.factor = step == 0.0f ? 0x1p-149f : reciprocal > LARGEST_FLOAT ? LARGEST_FLOAT : reciprocal;
+        encoder.factor = element_factor(block_scale(maximum, encodeScale, code), inverse);
         return code;
     }
 

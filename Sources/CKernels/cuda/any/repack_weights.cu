@@ -1,17 +1,17 @@
 // Repacks one tensor of weights from a checkpoint's layout into slabs (common/tiles.cuh).
 //
 // Data flow   global → registers → global, out of place, one CTA a slab; every element is read and written once
-// Bytes       0.5625 (NVFP4), 0.53125 (MXFP4) or 2 (BF16) read and as many written a weight; bound by bandwidth, and by
+// Bytes       0.5625 (NVFP4), 0.53125 (MXFP4), 1 (FP8) or 2 (BF16) read and as many written a weight; bound by bandwidth, and by
 //             byte-wise loads where the source is transposed
 // Layouts     strides describe all of them: row-major [E, N, K/2], ModelOpt's transposed experts [E, K/2, N], gate and up as
 //             separate tensors, halves of one, or rows in turns (gpt-oss)
 #include "common/tiles.cuh"
 
 /// A matrix, or a pair of matrices (gate, up) of which eight rows of the first and eight of the second make a tile.
-/// Strides are in bytes; a "column step" is two FP4 elements (one byte, even column low) or one BF16 element.
+/// Strides are in bytes; a "column step" is two FP4 elements (one byte, even column low) or one FP8 or BF16 element.
 struct RepackSource {
     const u8* elements[2];
-    const u8* scales[2];  ///< E4M3 or E8M0; unused for BF16
+    const u8* scales[2];  ///< E4M3 or E8M0; unused for FP8 and BF16
     long long expertStride, rowStride, columnStride;
     long long scaleExpertStride, scaleRowStride, scaleColumnStride;
     u32 rows, columns;  ///< of each matrix
@@ -44,6 +44,7 @@ struct Repack {
         if (sourceRow >= source.rows || column >= source.columns) return 0;
         const u8* start = source.elements[matrix] + expert * source.expertStride + sourceRow * source.rowStride;
         if (kFormat == BF16) return *reinterpret_cast<const u16*>(start + column * source.columnStride);
+        if (kFormat == FP8) return start[column * source.columnStride];
         const u32 nibble = start[column / 2 * source.columnStride] >> (column % 2 * 4) & 15;
         if (kFormat == MXFP4) return nibble;
         const u32 code = scale(row, column);
@@ -66,10 +67,18 @@ struct Repack {
             if (kFormat == BF16)
                 for (int part = 0; part < 4; ++part)
                     words[(step * 32 + lane) * 4 + part] = values[part][0] | values[part][1] << 16;
+            else if (kFormat == FP8)
+                for (int pair = 0; pair < 2; ++pair) {
+                    const u32(&low)[2] = values[2 * pair], (&high)[2] = values[2 * pair + 1];
+                    words[(step / 2 * 32 + lane) * 4 + step % 2 * 2 + pair] =
+                        low[0] | low[1] << 8 | high[0] << 16 | high[1] << 24;
+                    for (int odd = 0; odd < 2; ++odd)
+                        if ((low[odd] & 0x7F) == 0x7F || (high[odd] & 0x7F) == 0x7F) atomicOr(refused, 1u);
+                }
             else
                 words[lane * 4 + step] = spread_fp4(values);
         }
-        if (kFormat == BF16) return;
+        if (kFormat == BF16 || kFormat == FP8) return;
         const u32 blocks = kFormat == NVFP4 ? 4 : 2;
         for (u32 i = threadIdx.x; i < SLAB_ROWS * blocks; i += blockDim.x) {
             const u32 row = i / blocks, block = i % blocks;
@@ -82,7 +91,7 @@ struct Repack {
     }
 };
 
-/// Grid: (slabs along the columns, blocks of 64 rows, experts). Sets *refused if an MXFP4 scale is above 2^8 or NaN.
+/// Grid: (slabs along the columns, blocks of 64 rows, experts). Sets *refused if an MXFP4 scale is above 2^8 or NaN, or an FP8 element NaN.
 template <int kFormat, bool kPaired>
 DEVICE void repack_weights(const RepackSource& source, char* out, u32* refused) {
     const u64 index = ((u64)blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;

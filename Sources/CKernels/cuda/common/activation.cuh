@@ -1,8 +1,11 @@
-// The gated activations of the experts, in FP32.
+// The activations of the experts, in FP32.
 #pragma once
 #include "common/ptx.cuh"
 
-enum Activation { SWIGLU = 0, CLAMPED_SWIGLU = 1, GEGLU = 2 };
+enum Activation { SWIGLU = 0, CLAMPED_SWIGLU = 1, GEGLU = 2, RELU2 = 3 };
+
+/// Whether there is a gate projection beside the up projection, whose rows then take turns of eight.
+__host__ __device__ constexpr bool is_gated(int activation) { return activation != RELU2; }
 
 struct ActivationConstants {
     float limit;  ///< of gate and up, CLAMPED_SWIGLU
@@ -27,4 +30,10 @@ DEVICE float gated(float gate, float up, ActivationConstants constants) {
         return gate * sigmoid(2.0f * inner) * up;
     }
     return gate * sigmoid(gate) * up;
+}
+
+/// RELU2   max(up, 0)²; NaN stays NaN
+DEVICE float ungated(float up) {
+    const float positive = up < 0.0f ? 0.0f : up;
+    return positive * positive;
 }

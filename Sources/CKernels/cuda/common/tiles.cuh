@@ -5,6 +5,7 @@
 // 16 rows, one for each warp of four (or of a wgmma warpgroup); a tile is
 //
 //   FP4    4 words a lane (one a k-step), 512 bytes, then the block scales, 64 bytes (NVFP4) or 32 (MXFP4)
+//   FP8    2 x 4 words a lane (two k-steps, then lane), 1024 bytes
 //   BF16   4 x 4 words a lane (k-step, then lane), 2048 bytes
 //
 // Lane 4g + t holds, of k-step j, rows g and g + 8 at columns 16t + 4j + {0, 1, 2, 3}: the fragment a0 (g; 0, 1),
@@ -19,16 +20,20 @@
 #pragma once
 #include "common/ptx.cuh"
 
-enum WeightFormat { NVFP4 = 0, MXFP4 = 1, BF16 = 2 };
+enum WeightFormat { NVFP4 = 0, MXFP4 = 1, BF16 = 2, FP8 = 3 };
 
 constexpr int SLAB_ROWS = 64;
 constexpr int SLAB_COLUMNS = 64;
 constexpr int TILE_ROWS = 16;
 
-__host__ __device__ constexpr int tile_bytes(int format) { return format == NVFP4 ? 576 : format == MXFP4 ? 544 : 2048; }
+__host__ __device__ constexpr int tile_bytes(int format) {
+    return format == NVFP4 ? 576 : format == MXFP4 ? 544 : format == FP8 ? 1024 : 2048;
+}
 __host__ __device__ constexpr int slab_bytes(int format) { return 4 * tile_bytes(format); }
 /// What an accumulator of products with such weights is multiplied by.
-__host__ __device__ constexpr float accumulator_factor(int format) { return format == BF16 ? 1.0f : 128.0f; }
+__host__ __device__ constexpr float accumulator_factor(int format) {
+    return format == BF16 || format == FP8 ? 1.0f : 128.0f;
+}
 
 /// Where the scale of a row's block lies in a tile. Those of rows g and g + 8 are neighbours.
 __host__ __device__ constexpr int scale_offset(int format, int row, int block) {
@@ -119,5 +124,33 @@ struct TileFragments<BF16> {
     template <int step>
     DEVICE void fragment(u32 (&a)[4]) const {
         a[0] = words[step].x, a[1] = words[step].y, a[2] = words[step].z, a[3] = words[step].w;
+    }
+};
+
+/// Two E4M3 bytes (the low ones of `bytes`, or the high ones) as BF16: their bits in the places of a BF16's are the value
+/// times 2^-120, subnormals too. NaN would be 480.
+template <int half>
+DEVICE u32 expand_e4m3(u32 bytes) {
+    const u32 apart = __byte_perm(bytes, 0, half == 0 ? 0x1404 : 0x3424);
+    return multiply_bf16x2<0>((apart & 0x80008000) | ((apart >> 4) & 0x07F007F0), 0x7B807B80);
+}
+
+template <>
+struct TileFragments<FP8> {
+    uint4 words[2];
+
+    DEVICE void load(const char* tile, int lane) {
+#pragma unroll
+        for (int pair = 0; pair < 2; ++pair) words[pair] = reinterpret_cast<const uint4*>(tile)[pair * 32 + lane];
+    }
+
+    DEVICE void prepare() {}
+
+    template <int step>
+    DEVICE void fragment(u32 (&a)[4]) const {
+        const uint4& pair = words[step / 2];
+        const u32 low = step % 2 ? pair.z : pair.x, high = step % 2 ? pair.w : pair.y;
+        a[0] = expand_e4m3<0>(low), a[1] = expand_e4m3<1>(low);
+        a[2] = expand_e4m3<0>(high), a[3] = expand_e4m3<1>(high);
     }
 };

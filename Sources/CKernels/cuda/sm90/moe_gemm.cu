@@ -29,24 +29,28 @@
 #include "common/wgmma.cuh"
 
 struct MoeGemmArguments {
-    Routing routing;          ///< a list of blocks of up to kRows rows
-    const char* upWeights;    ///< slabs, gate and up rows in turns of 8; unused if kUpBlocks is 0
+    Routing routing;          ///< a list of blocks of up to kRows rows; without one, all tokens are rows of `tokenExpert`
+    const char* upWeights;    ///< slabs, gate and up rows in turns of 8 or up rows alone; unused if kUpBlocks is 0
     const char* downWeights;  ///< slabs
-    const char* inputs;       ///< packed, kUpSlabs; unused if kUpBlocks is 0
-    char* hidden;             ///< packed, kDownSlabs; the input if kUpBlocks is 0
+    const char* inputs;       ///< packed tokens
+    char* hidden;             ///< packed rows, kDownSlabs; unused if kUpBlocks is 0
     u16* output;              ///< BF16 [T, kOutputs], or y [rows, kOutputs] unless kOneRow
     const u16* residual;      ///< BF16 [T, kOutputs], or null; only if kOneRow
     const float2* upScales;   ///< [E], global scales of gate and up; null: 1
     const float* downScales;  ///< [E]; null: 1
-    const u16* upBiases;      ///< BF16 [E, 2, 64 kDownSlabs], gate then up, or null
+    const float* rowScales;   ///< [kOutputs], of the rows of one expert's down, FP8 only; null: 1
+    const u16* upBiases;      ///< BF16 [E, 2, 64 kDownSlabs], gate then up (up alone in the first half), or null
     const u16* downBiases;    ///< BF16 [E, kOutputs], or null
     ActivationConstants constants;
-    u32* counters;            ///< [32 + 2 · blocks the list may hold], zero at first, and again after every launch
-    u32 slots;                ///< of both packed activations, slots_needed(rows, blocks) or more
+    u32* counters;            ///< [32 + 8 · CTAs + blocks the list may hold], zero at first, and again after every launch
+    float* partials;          ///< [MoeGemm::kLargestParts · CTAs][kPartFloats], sums over parts of the slabs
+    u32 slots;                ///< of `hidden`, slots_needed(rows, blocks) or more
+    u32 tokenCount;           ///< of `inputs`
+    u32 tokenExpert;
     u32 weightsRowsOnInput;   ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
 };
 
-/// kUpBlocks, kDownBlocks: blocks of 64 weight rows; kUpBlocks 0 leaves the first product out. kUpSlabs, kDownSlabs:
+/// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs:
 /// slabs of 64 columns. kOneRow: every token has exactly one row. kRows: token rows of a block at most.
 template <int kFormat, int kUpBlocks, int kUpSlabs, int kDownBlocks, int kDownSlabs, int kOutputs, int kActivation,
           bool kOneRow, int kRows>
@@ -54,40 +58,70 @@ struct MoeGemm {
     static_assert(kRows == 32 || kRows == 64 || kRows == 128, "a number of token columns that products exist for");
     static constexpr int kBlocks = 4;   ///< blocks of weight rows of an item
     static constexpr int kMultipliers = 8;
-    static constexpr int kThreads = 32 * (kMultipliers + 4);
+    static constexpr int kGatherers = 2;
+    static constexpr int kThreads = 32 * (kMultipliers + 2 + kGatherers);
     static constexpr int kUpGroups = (kUpBlocks + kBlocks - 1) / kBlocks;
     static constexpr int kDownGroups = (kDownBlocks + kBlocks - 1) / kBlocks;
     static_assert(kOutputs % 8 == 0, "16-byte stores");
 
     static constexpr int kInputBytes = kRows * PACKED_BYTES;
     static constexpr int kStageBytes = (kInputBytes + kBlocks * slab_bytes(kFormat) + 1023) / 1024 * 1024;
-    static constexpr int kStagingBytes = kRows * PACKED_BYTES;  ///< of a warpgroup
+    static constexpr bool kGated = is_gated(kActivation);
+    static constexpr int kStagingBytes = kRows * PACKED_BYTES;  ///< of 64 columns of `hidden`
+    static constexpr int kStagings = kGated ? kBlocks / 2 : kBlocks;
+    static constexpr int kWarpFloats = kBlocks / 2 * 16 * kRows;      ///< sums of a warp
+    static constexpr int kPartFloats = kMultipliers * kWarpFloats;  ///< of a part of an item
+    static constexpr int kParts = kRows > 64 ? 4 : 8;               ///< of an item at the end of the queue
+    static constexpr int kLargestParts = 4;                         ///< parts for each CTA, at most
+    static constexpr int kLeastSlabs = 8;                           ///< of a part
     static constexpr int kItems = 4;
     static constexpr int kAhead = 8;  ///< slabs before an item's end at which the next one is taken
 
     /// What an item needs, and its rows' factors.
     struct Item {
         u32 blocks;  ///< of weight rows; 0: no more items
-        u32 up, expert, weightBlock, slot, rowCount, rowBlock;
-        u32 firstRow;
+        u32 up, staging;  ///< is it of the first product, and parity of the number of those before
+        u32 expert, weightBlock, slot, rowCount, rowBlock;
+        u32 firstSlab, slabs;
+        u32 split, part, parts;  ///< the number of an item whose slabs are divided, and which part this is
         float scales[2];
         float weights[kRows];
-        u32 targets[kRows];  ///< rows of the output
+        u32 targets[kRows];  ///< tokens that the first product reads, or rows of the output
     };
 
     static constexpr int kSumRows = 16, kSumPitch = 20;  ///< of sums in shared memory; stores and loads meet all banks
     static constexpr int kScratchBytes = kMultipliers * kSumRows * kSumPitch * 4;
 
     /// As many stages as there is room for: weights come from memory, which takes long and needs many bytes on their way.
-    static constexpr int kOtherBytes = 2 * kStagingBytes + kScratchBytes + kItems * (int)sizeof(Item) + 512;
+    static constexpr int kOtherBytes = kStagings * kStagingBytes + kScratchBytes + kItems * (int)sizeof(Item) + 512;
     static constexpr int kStages = (232448 - kOtherBytes) / kStageBytes;
     static constexpr int kSharedBytes = kOtherBytes + kStages * kStageBytes;
+
+    /// The queue of items. The slabs of the last ones are divided among CTAs, so that all have work until the end.
+    struct Queue {
+        u32 rowBlocks;
+        u32 whole;  ///< items that are not divided, of both products
+        u32 parts;  ///< of each of the others
+        u32 total;
+
+        DEVICE void fill(u32 blocks) {
+            const u32 items = kDownGroups * blocks, half = gridDim.x / 2;
+            u32 divided = 0;
+            rowBlocks = blocks, parts = 1;
+            if (kUpBlocks == 0 && items > 0 && items <= gridDim.x) divided = items, parts = items <= half ? gridDim.x / items : 3;
+            else if (kDownSlabs >= 64) divided = min(items, half), parts = kParts;
+            parts = min(parts, max(1, kDownSlabs / kLeastSlabs));
+            whole = kUpGroups * blocks + items - divided;
+            total = whole + divided * parts;
+        }
+    };
 
     struct Barriers {
         u64 full[kStages], empty[kStages];
         u64 itemsFull[kItems], itemsEmpty[kItems];
         u64 nearEnd;  ///< the last copies of an item are about to be issued
         u64 stagingFull, stagingEmpty;
+        Queue queue;
     };
 
     static_assert(sizeof(Barriers) <= 512 && kSharedBytes <= 232448, "shared memory");
@@ -104,13 +138,15 @@ struct MoeGemm {
     char* staging;
     Item* items;
     Barriers* barriers;
+    Queue* queue;
     u32 lane, warp;
 
     DEVICE MoeGemm(const MoeGemmArguments& arguments, char* memory)
         : arguments(arguments), memory(memory), staging(memory + kStages * kStageBytes), lane(threadIdx.x % 32),
           warp(threadIdx.x / 32) {
-        items = reinterpret_cast<Item*>(staging + 2 * kStagingBytes + kScratchBytes);
+        items = reinterpret_cast<Item*>(staging + kStagings * kStagingBytes + kScratchBytes);
         barriers = reinterpret_cast<Barriers*>(items + kItems);
+        queue = &barriers->queue;
     }
 
     DEVICE const char* inputs(u32 stage) const { return memory + stage * kStageBytes; }
@@ -118,8 +154,19 @@ struct MoeGemm {
 
     // --- The warp that takes items ---
 
+    DEVICE u32 block_count() const {
+        return arguments.routing.list ? arguments.routing.list->count : (arguments.tokenCount + kRows - 1) / kRows;
+    }
+
+    DEVICE RowBlock block(u32 index) const {
+        if (arguments.routing.list) return arguments.routing.list->blocks[index];
+        return {arguments.tokenExpert, index * kRows, min(kRows, arguments.tokenCount - index * kRows), 0};
+    }
+
     /// The blocks of one expert around `index`: [first, end).
     DEVICE void blocks_of_expert(u32 index, u32 count, u32& first, u32& end) const {
+        first = 0, end = count;
+        if (!arguments.routing.list) return;
         const RowBlock* blocks = arguments.routing.list->blocks;
         const u32 expert = blocks[index].expert;
         first = index, end = index + 1;
@@ -129,65 +176,125 @@ struct MoeGemm {
             same = leading(end + lane < count && blocks[end + lane].expert == expert);
     }
 
+    static DEVICE u32 same_in_all(u32 value) { return __shfl_sync(~0u, value, 0); }
+
     /// How many lanes from the first on say yes.
     static DEVICE u32 leading(bool yes) {
         const u32 no = ~__ballot_sync(~0u, yes);
         return no == 0 ? 32 : __ffs(no) - 1;
     }
 
-    DEVICE u32* finished(u32 rowBlock) const { return arguments.counters + 32 + 2 * rowBlock; }
-    DEVICE u32* left(u32 rowBlock) const { return finished(rowBlock) + 1; }
+    DEVICE u32* finished(u32 rowBlock) const { return arguments.counters + 32 + kMultipliers * gridDim.x + rowBlock; }
 
-    DEVICE void fill(Item& item, u32 number, u32 count) const {
+    DEVICE void fill(Item& item, u32 number, u32& staged) const {
+        const u32 count = queue->rowBlocks, whole = queue->whole;
+        u32 split = 0, part = 0, parts = 1;
+        if (number >= whole) {
+            parts = queue->parts, split = (number - whole) / parts, part = number - whole - split * parts;
+            number = whole + split;
+        }
         const bool up = number < kUpGroups * count;
-        if (!up) number -= kUpGroups * count;
+        const u32 slabs = up ? kUpSlabs : kDownSlabs, firstSlab = slabs * part / parts;
+        if (lane == 0) {
+            item.up = up, item.staging = staged % 2, item.split = split, item.part = part, item.parts = parts;
+            item.firstSlab = firstSlab, item.slabs = slabs * (part + 1) / parts - firstSlab;
+        }
+        if (up) ++staged;
+        else number -= kUpGroups * count;
         const u32 groups = up ? kUpGroups : kDownGroups;
         u32 first, end;
         blocks_of_expert(number / groups, count, first, end);
         const u32 within = number - first * groups, group = within / (end - first);
         const u32 rowBlock = first + within - group * (end - first);
-        const RowBlock block = arguments.routing.list->blocks[rowBlock];
+        const RowBlock block = this->block(rowBlock);
         for (u32 row = lane; row < kRows; row += 32) {
             const u32 source = block.firstRow + min(row, block.rowCount - 1);
             item.weights[row] = up == (arguments.weightsRowsOnInput != 0) ? row_weight(arguments.routing, source) : 1.0f;
-            item.targets[row] = kOneRow ? row_token(arguments.routing, source) : source;
+            item.targets[row] = up || kOneRow ? row_token(arguments.routing, source) : source;
         }
         if (lane == 0) {
-            item.up = up, item.expert = block.expert, item.weightBlock = group * kBlocks, item.rowBlock = rowBlock;
+            item.expert = block.expert, item.weightBlock = group * kBlocks, item.rowBlock = rowBlock;
             item.blocks = min(kBlocks, (up ? kUpBlocks : kDownBlocks) - (int)item.weightBlock);
-            item.slot = first_slot(block, rowBlock), item.rowCount = block.rowCount, item.firstRow = block.firstRow;
+            item.slot = first_slot(block, rowBlock), item.rowCount = block.rowCount;
             float2 scales = make_float2(1, 1);
             if (up && arguments.upScales) scales = arguments.upScales[block.expert];
             if (!up && arguments.downScales) scales.x = arguments.downScales[block.expert];
             item.scales[0] = scales.x * accumulator_factor(kFormat);
             item.scales[1] = scales.y * accumulator_factor(kFormat);
-            if (!up && kUpGroups > 0) wait_for_hidden(rowBlock);
         }
     }
 
-    /// Waits until a block's `hidden` is in memory; the last to have waited clears the counters.
-    DEVICE void wait_for_hidden(u32 rowBlock) const {
-        while (load_acquire(finished(rowBlock)) != kUpGroups) __nanosleep(64);
-        if (take_number(left(rowBlock), kDownGroups) == kDownGroups - 1) store_release(finished(rowBlock), 0);
+    /// Waits until a block's `hidden` is in memory.
+    DEVICE void wait_for_hidden(u32 rowBlock, u32& stored, u32 taken) const {
+        while (same_in_all(load_acquire(finished(rowBlock))) != kUpGroups) {
+            store_hidden(stored, taken);
+            __nanosleep(64);
+        }
         fence_async();
     }
 
     DEVICE void take_items() const {
-        wait_for_previous_kernel();
-        const u32 count = arguments.routing.list->count, total = (kUpGroups + kDownGroups) * count;
+        if (lane == 0) queue->fill(block_count());
+        __syncwarp();
+        u32 staged = 0, stored = 0;
         for (u32 taken = 0;; ++taken) {
-            if (taken > 0) barrier_wait(&barriers->nearEnd, (taken - 1) % 2);
-            barrier_wait(&barriers->itemsEmpty[taken % kItems], taken / kItems % 2 ^ 1);
+            if (taken > 0) wait_storing(&barriers->nearEnd, (taken - 1) % 2, stored, taken);
+            wait_storing(&barriers->itemsEmpty[taken % kItems], taken / kItems % 2 ^ 1, stored, taken);
             Item& item = items[taken % kItems];
             u32 number = 0;
-            if (lane == 0) number = take_number(arguments.counters, total + gridDim.x);
-            number = __shfl_sync(~0u, number, 0);
-            if (number < total) fill(item, number, count);
-            else if (lane == 0) item.blocks = 0;
+            if (lane == 0) number = take_number(arguments.counters, queue->total + gridDim.x);
+            number = same_in_all(number);
+            const bool remains = number < queue->total;
+            if (remains) {
+                fill(item, number, staged);
+                if (kUpGroups > 0 && number >= kUpGroups * queue->rowBlocks) wait_for_hidden(same_in_all(item.rowBlock), stored, taken);
+            } else if (lane == 0) {
+                item.blocks = 0;
+            }
+            // Whoever takes the last number knows that all others have waited for the last time.
+            if (number == queue->total + gridDim.x - 1)
+                for (u32 block = lane; block < queue->rowBlocks; block += 32) *finished(block) = 0;
             __syncwarp();
             if (lane == 0) barrier_arrive(&barriers->itemsFull[taken % kItems]);
-            if (number >= total) return;
+            if (remains) continue;
+            while (stored < taken) store_hidden(stored, taken);
+            return;
         }
+    }
+
+    // --- The same warp stores `hidden`, while it waits: for items other than its own, others may wait ---
+
+    DEVICE void wait_storing(u64* barrier, u32 parity, u32& stored, u32 taken) const {
+        while (!__any_sync(~0u, barrier_poll(barrier, parity))) store_hidden(stored, taken);
+    }
+
+    /// Passes over the items [stored, taken) whose rows are in memory, or are not of the first product; stores the first
+    /// other one's if they are complete.
+    DEVICE void store_hidden(u32& stored, u32 taken) const {
+        if (stored == taken) return;
+        const Item& item = items[stored % kItems];
+        if (kUpBlocks > 0 && item.up) {
+            if (!__any_sync(~0u, barrier_poll(&barriers->stagingFull, item.staging))) return;
+            if (lane == 0) store_hidden(item);
+        }
+        __syncwarp();
+        if (lane == 0) release_item(stored);
+        ++stored;
+    }
+
+    DEVICE void store_hidden(const Item& item) const {
+        const u32 bytes = slot_count(item.rowCount) * PACKED_BYTES;
+        const u32 slab = kGated ? item.weightBlock / 2 : item.weightBlock, slabs = kGated ? (item.blocks + 1) / 2 : item.blocks;
+        char* hidden = arguments.hidden + ((u64)slab * arguments.slots + item.slot) * PACKED_BYTES;
+#pragma unroll
+        for (int i = 0; i < kStagings; ++i)
+            if (i < slabs) bulk_store(hidden + (u64)i * arguments.slots * PACKED_BYTES, staging + i * kStagingBytes, bytes);
+        bulk_store_commit();
+        bulk_store_wait_read();
+        barrier_arrive(&barriers->stagingEmpty);
+        bulk_store_wait();
+        fence_async();
+        if (kDownGroups > 0) add_release(finished(item.rowBlock), 1);
     }
 
     DEVICE const Item& await_item(u32 index) const {
@@ -197,14 +304,11 @@ struct MoeGemm {
 
     DEVICE void release_item(u32 index) const { barrier_arrive(&barriers->itemsEmpty[index % kItems]); }
 
-    // --- The warps that copy operands: one the weights, one the activations ---
+    // --- The warp that copies weights ---
     // All lanes do what one alone could, with values that the compiler knows to be the same in all: addresses of bulk
     // copies then are computed in uniform registers, which keeps a slab's copies under the time of its products.
 
-    static DEVICE u32 same_in_all(u32 value) { return __shfl_sync(~0u, value, 0); }
-
-    template <bool kWeights>
-    DEVICE void copy_operands() const {
+    DEVICE void copy_weights() const {
         const bool elected = elect_one();
         Cursor cursor{0, 0};
         for (u32 index = 0;; ++index) {
@@ -212,26 +316,19 @@ struct MoeGemm {
             const u32 blocks = same_in_all(item.blocks);
             if (blocks == 0) return;
             const bool up = same_in_all(item.up);
-            const u32 slabs = up ? kUpSlabs : kDownSlabs;
+            const u32 firstSlab = same_in_all(item.firstSlab), slabs = same_in_all(item.slabs);
             const u32 expert = same_in_all(item.expert), weightBlock = same_in_all(item.weightBlock);
-            const u32 slot = same_in_all(item.slot), rowCount = same_in_all(item.rowCount);
             __syncwarp();
             if (elected) release_item(index);
-            if (kWeights) {
-                const u64 block = (u64)expert * (up ? kUpBlocks : kDownBlocks) + weightBlock;
-                copy_weights((up ? arguments.upWeights : arguments.downWeights) + block * slabs * slab_bytes(kFormat), blocks,
-                             slabs, cursor, elected);
-            } else {
-                if (!up) fence_async();
-                copy_inputs((up ? arguments.inputs : arguments.hidden) + (u64)slot * PACKED_BYTES,
-                            slot_count(rowCount) * PACKED_BYTES, slabs, cursor, elected);
-            }
+            const u32 pitch = (up ? kUpSlabs : kDownSlabs) * slab_bytes(kFormat);
+            const u64 block = (u64)expert * (up ? kUpBlocks : kDownBlocks) + weightBlock;
+            copy_weights((up ? arguments.upWeights : arguments.downWeights) + block * pitch + firstSlab * slab_bytes(kFormat),
+                         pitch, blocks, slabs, cursor, elected);
         }
     }
 
-    DEVICE void copy_weights(const char* source, u32 blocks, u32 slabs, Cursor& cursor, bool elected) const {
+    DEVICE void copy_weights(const char* source, u32 pitch, u32 blocks, u32 slabs, Cursor& cursor, bool elected) const {
         const u64 policy = evict_first_policy();
-        const u32 pitch = slabs * slab_bytes(kFormat);
 #pragma unroll 1
         for (u32 slab = 0; slab < slabs; ++slab) {
             barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
@@ -250,44 +347,73 @@ struct MoeGemm {
         }
     }
 
-    DEVICE void copy_inputs(const char* source, u32 bytes, u32 slabs, Cursor& cursor, bool elected) const {
-        const u64 policy = evict_last_policy(), pitch = (u64)arguments.slots * PACKED_BYTES;
+    // --- The warps that copy activations: tokens, 16 bytes a thread, or blocks of `hidden`, which one thread can copy ---
+
+    DEVICE void copy_inputs() const {
+        const u32 gatherer = warp - (kThreads / 32 - kGatherers);
+        const bool elected = elect_one();
+        Cursor cursor{0, 0};
+        for (u32 index = 0;; ++index) {
+            const Item& item = await_item(index);
+            const u32 blocks = same_in_all(item.blocks);
+            if (blocks == 0) return;
+            const u32 firstSlab = same_in_all(item.firstSlab), slabs = same_in_all(item.slabs);
+            if (kUpBlocks == 0 || same_in_all(item.up)) {
+                gather_tokens(index, arguments.inputs + (u64)firstSlab * arguments.tokenCount * PACKED_BYTES, slabs, cursor);
+            } else {
+                const u32 slot = same_in_all(item.slot), rowCount = same_in_all(item.rowCount);
+                __syncwarp();
+                if (elected) release_item(index);
+                fence_async();
+                copy_hidden(arguments.hidden + ((u64)firstSlab * arguments.slots + slot) * PACKED_BYTES,
+                            slot_count(rowCount) * PACKED_BYTES, slabs, cursor, elected && gatherer == 0);
+            }
+        }
+    }
+
+    DEVICE void gather_tokens(u32 index, const char* source, u32 slabs, Cursor& cursor) const {
+        constexpr int rowsAtOnce = 32 * kGatherers / 8;
+        const u32 thread = threadIdx.x % (32 * kGatherers), piece = thread % 8, first = thread / 8;
+        const Item& item = await_item(index);
+        const u32 rowCount = same_in_all(item.rowCount);
+        u32 offsets[kRows / rowsAtOnce];
+#pragma unroll
+        for (int i = 0; i < kRows / rowsAtOnce; ++i)
+            offsets[i] = item.targets[first + i * rowsAtOnce] * PACKED_BYTES + piece * 16;
+        __syncwarp();
+        if (lane == 0) release_item(index);
+        const u64 pitch = (u64)arguments.tokenCount * PACKED_BYTES;
+        const u32 target = first * PACKED_BYTES + (piece ^ first % 8) * 16;
 #pragma unroll 1
         for (u32 slab = 0; slab < slabs; ++slab) {
             barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
-            if (elected) {
-                u64* full = &barriers->full[cursor.stage];
-                barrier_arrive_expecting(full, bytes);
-                bulk_copy(memory + cursor.stage * kStageBytes, source, bytes, full, policy);
+            char* stage = memory + cursor.stage * kStageBytes + target;
+#pragma unroll
+            for (int i = 0; i < kRows / rowsAtOnce; i += 2) {
+                if (i * rowsAtOnce >= rowCount) break;
+                copy_16(stage + i * rowsAtOnce * PACKED_BYTES, source + offsets[i]);
+                copy_16(stage + (i + 1) * rowsAtOnce * PACKED_BYTES, source + offsets[i + 1]);
             }
+            barrier_arrive_after_copies(&barriers->full[cursor.stage]);
             source += pitch;
             cursor.advance();
         }
     }
 
-    // --- The thread that stores `hidden` ---
-
-    DEVICE void store_hidden() const {
-        u32 stored = 0;
-        for (u32 index = 0;; ++index) {
-            const Item& item = await_item(index);
-            const u32 blocks = item.blocks;
-            if (blocks == 0) return;
-            const u32 up = item.up, weightBlock = item.weightBlock, slot = item.slot, rowBlock = item.rowBlock;
-            const u32 bytes = slot_count(item.rowCount) * PACKED_BYTES;
-            release_item(index);
-            if (!up) continue;
-            barrier_wait(&barriers->stagingFull, stored % 2);
-            char* hidden = arguments.hidden + ((u64)(weightBlock / 2) * arguments.slots + slot) * PACKED_BYTES;
-            bulk_store(hidden, staging, bytes);
-            if (blocks > 2) bulk_store(hidden + (u64)arguments.slots * PACKED_BYTES, staging + kStagingBytes, bytes);
-            bulk_store_commit();
-            bulk_store_wait_read();
-            barrier_arrive(&barriers->stagingEmpty);
-            bulk_store_wait();
-            fence_async();
-            add_release(finished(rowBlock), 1);
-            ++stored;
+    DEVICE void copy_hidden(const char* source, u32 bytes, u32 slabs, Cursor& cursor, bool copies) const {
+        const u64 policy = evict_last_policy(), pitch = (u64)arguments.slots * PACKED_BYTES;
+#pragma unroll 1
+        for (u32 slab = 0; slab < slabs; ++slab) {
+            barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
+            u64* full = &barriers->full[cursor.stage];
+            if (copies) {
+                barrier_arrive_expecting(full, bytes);
+                bulk_copy(memory + cursor.stage * kStageBytes, source, bytes, full, policy);
+            } else {
+                barrier_arrive(full);
+            }
+            source += pitch;
+            cursor.advance();
         }
     }
 
@@ -308,7 +434,7 @@ struct MoeGemm {
         for (int m = 0; m < kPerGroup; ++m)
 #pragma unroll
             for (int n = 0; n < N / 8; ++n) sums[m][n][0] = sums[m][n][1] = sums[m][n][2] = sums[m][n][3] = 0;
-        barrier_wait(&barriers->full[cursor.stage], cursor.parity);
+        await_stage(cursor);
         load(tiles, cursor.stage);
         u32 previous = 0;
 #pragma unroll 1
@@ -324,7 +450,7 @@ struct MoeGemm {
             multiply_step<N, kPerGroup, 1>(sums, tiles, b);
             multiply_step<N, kPerGroup, 2>(sums, tiles, b);
             if (slab + 1 < slabs) {
-                barrier_wait(&barriers->full[cursor.stage], cursor.parity);
+                await_stage(cursor);
                 load(next, cursor.stage);
             }
             multiply_step<N, kPerGroup, 3>(sums, tiles, b);
@@ -335,6 +461,12 @@ struct MoeGemm {
 #pragma unroll
         for (int m = 0; m < kPerGroup; ++m) wgmma_hold(sums[m]);
         release_stage(previous);
+    }
+
+    /// Waits for a stage's operands. Some of them came by ordinary copies, which the matrix units must not overtake.
+    DEVICE void await_stage(const Cursor& cursor) const {
+        barrier_wait(&barriers->full[cursor.stage], cursor.parity);
+        fence_async_shared();
     }
 
     DEVICE void release_stage(u32 stage) const {
@@ -356,38 +488,40 @@ struct MoeGemm {
 
     /// An item's products and their epilogue: every N has registers of its own, which the compiler would else shuffle.
     template <int N, int kPerGroup>
-    DEVICE void process(const Item& item, Cursor& cursor, u32& staged) const {
+    DEVICE void process(const Item& item, Cursor& cursor) const {
         float sums[kPerGroup][N / 8][4];
-        multiply<N, kPerGroup>(sums, cursor, item.up ? kUpSlabs : kDownSlabs);
+        multiply<N, kPerGroup>(sums, cursor, item.slabs);
         if (item.up) {
-            barrier_wait(&barriers->stagingEmpty, staged++ % 2 ^ 1);
+            barrier_wait(&barriers->stagingEmpty, item.staging ^ 1);
             stage_hidden(item, sums);
+        } else if (item.parts == 1) {
+            store_outputs<kPerGroup>(item, [&](int m, auto body) { each_row(sums[m], item.rowCount, body); });
         } else {
-            store_outputs(item, sums);
+            store_part(item, sums);
         }
     }
 
     template <int kPerGroup>
-    DEVICE void process(const Item& item, Cursor& cursor, u32& staged) const {
+    DEVICE void process(const Item& item, Cursor& cursor) const {
         if (kPerGroup == 2) {
-            if (item.rowCount <= 16) return process<16, kPerGroup>(item, cursor, staged);
-            if (kRows > 32 && item.rowCount <= 32) return process<32, kPerGroup>(item, cursor, staged);
-            if (kRows > 32 && item.rowCount <= 48) return process<48, kPerGroup>(item, cursor, staged);
-            if (kRows > 64 && item.rowCount <= 64) return process<64, kPerGroup>(item, cursor, staged);
-            if (kRows > 64 && item.rowCount <= 80) return process<80, kPerGroup>(item, cursor, staged);
-            if (kRows > 64 && item.rowCount <= 96) return process<96, kPerGroup>(item, cursor, staged);
+            if (item.rowCount <= 16) return process<16, kPerGroup>(item, cursor);
+            if (kRows > 32 && item.rowCount <= 32) return process<32, kPerGroup>(item, cursor);
+            if (kRows > 32 && item.rowCount <= 48) return process<48, kPerGroup>(item, cursor);
+            if (kRows > 64 && item.rowCount <= 64) return process<64, kPerGroup>(item, cursor);
+            if (kRows > 64 && item.rowCount <= 80) return process<80, kPerGroup>(item, cursor);
+            if (kRows > 64 && item.rowCount <= 96) return process<96, kPerGroup>(item, cursor);
         }
-        process<kRows, kPerGroup>(item, cursor, staged);
+        process<kRows, kPerGroup>(item, cursor);
     }
 
     DEVICE void multiply() const {
         Cursor cursor{0, 0};
-        u32 staged = 0;
         for (u32 index = 0;; ++index) {
             const Item& item = await_item(index);
             if (item.blocks == 0) return;
-            if (item.blocks > kBlocks / 2) process<2>(item, cursor, staged);
-            else process<1>(item, cursor, staged);
+            if (item.blocks > kBlocks / 2) process<2>(item, cursor);
+            else process<1>(item, cursor);
+            if (item.parts > 1) finish_parts(item);
             __syncwarp();
             if (lane == 0) release_item(index);
         }
@@ -400,25 +534,31 @@ struct MoeGemm {
     // --- Epilogues: sums pass through shared memory, where a loop can index them, 16 token rows of a warp at a time ---
 
     DEVICE float* scratch() const {
-        return reinterpret_cast<float*>(staging + 2 * kStagingBytes) + warp * (kSumRows * kSumPitch);
+        return reinterpret_cast<float*>(staging + kStagings * kStagingBytes) + warp * (kSumRows * kSumPitch);
     }
 
     /// Calls body(row, sums) with every token row of a block of weight rows; two lanes share a row.
     template <int kColumns, class Body>
     DEVICE void each_row(const float (&sums)[kColumns][4], u32 rowCount, Body body) const {
+        static_assert(kColumns % 2 == 0, "16 token rows at a time");
 #pragma unroll
-        for (int first = 0; first < kColumns; first += kSumRows / 8) {
-            if (first * 8 >= rowCount) return;
-            float* out = scratch() + lane % 4 * 2 * kSumPitch + lane / 4;
-#pragma unroll
-            for (int n = 0; n < kSumRows / 8 && first + n < kColumns; ++n)
-#pragma unroll
-                for (int i = 0; i < 4; ++i) out[(n * 8 + i % 2) * kSumPitch + i / 2 * 8] = sums[first + n][i];
-            __syncwarp();
-#pragma unroll 1
-            for (u32 row = lane / 2; row < kSumRows; row += 16) body(first * 8 + row, scratch() + row * kSumPitch);
+        for (int n = 0; n < kColumns; n += 2) {
+            if (n * 8 >= rowCount) return;
+            scatter_rows(sums[n], sums[n + 1]);
+            body(n * 8 + lane / 2, scratch() + lane / 2 * kSumPitch);
             __syncwarp();
         }
+    }
+
+    /// Brings this warp's sums of 16 token rows, two columns of fragments, into shared memory: [16][kSumPitch].
+    DEVICE void scatter_rows(const float (&low)[4], const float (&high)[4]) const {
+        float* out = scratch() + lane % 4 * 2 * kSumPitch + lane / 4;
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            out[i % 2 * kSumPitch + i / 2 * 8] = low[i];
+            out[(8 + i % 2) * kSumPitch + i / 2 * 8] = high[i];
+        }
+        __syncwarp();
     }
 
     DEVICE static float4 quad(const float* floats) { return *reinterpret_cast<const float4*>(floats); }
@@ -431,10 +571,23 @@ struct MoeGemm {
                            bf16_value((u16)(pairs.y >> 16)));
     }
 
+    DEVICE static float4 four_scales(const float* scales) {
+        return kFormat == FP8 && scales ? quad(scales) : make_float4(1, 1, 1, 1);
+    }
+
     // --- First product: gate and up, activation ---
 
     template <int kPerGroup, int kColumns>
     DEVICE void stage_hidden(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
+        if (kGated) stage_gated(item, sums);
+        else stage_ungated(item, sums);
+        fence_async_shared();
+        __syncwarp();
+        if (lane == 0) barrier_arrive(&barriers->stagingFull);
+    }
+
+    template <int kPerGroup, int kColumns>
+    DEVICE void stage_gated(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
 #pragma unroll
         for (int m = 0; m < kPerGroup; ++m) {
             const u32 block = block_of<kPerGroup>(m), tile = warp % 4, quarter = lane % 2 * 4;
@@ -458,17 +611,41 @@ struct MoeGemm {
                 *reinterpret_cast<u32*>(words + ((piece + 1) ^ row % 8) * 16) = high;
             });
         }
-        fence_async_shared();
-        __syncwarp();
-        if (lane == 0) barrier_arrive(&barriers->stagingFull);
+    }
+
+    /// Of a row's 16 columns of a warp, each of two lanes has eight: four pieces of the packed layout.
+    template <int kPerGroup, int kColumns>
+    DEVICE void stage_ungated(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
+#pragma unroll
+        for (int m = 0; m < kPerGroup; ++m) {
+            const u32 block = block_of<kPerGroup>(m), tile = warp % 4;
+            const bool biased = arguments.upBiases && block < item.blocks;
+            const u32 first = item.expert * 2 * (kDownSlabs * 64) + (item.weightBlock + block) * 64 + tile * 16;
+            each_row(sums[m], item.rowCount, [&](u32 row, const float* sums) {
+                // One half after the other, all else read again for every row: registers are full of sums.
+#pragma unroll 1
+                for (u32 i = 0; i < 2; ++i) {
+                    const u32 columns = lane % 2 * 8 + i * 4;
+                    const float scale = item.weights[row] * item.scales[0];
+                    const float4 sum = quad(sums + columns);
+                    const float4 bias = four_values(biased ? arguments.upBiases + first + columns : nullptr);
+                    u32* pieces = reinterpret_cast<u32*>(staging + block * kStagingBytes + row * PACKED_BYTES) + tile;
+                    pieces[(columns / 2 ^ row % 8) * 4] =
+                        pack_bf16x2(ungated(sum.x * scale + bias.x), ungated(sum.y * scale + bias.y));
+                    pieces[((columns / 2 + 1) ^ row % 8) * 4] =
+                        pack_bf16x2(ungated(sum.z * scale + bias.z), ungated(sum.w * scale + bias.w));
+                }
+            });
+        }
     }
 
     DEVICE float activated(float gate, float up) const { return gated<kActivation>(gate, up, arguments.constants); }
 
     // --- Second product: down, router weights, residual ---
 
-    template <int kPerGroup, int kColumns>
-    DEVICE void store_outputs(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
+    /// eachRow(m, body) calls body with the rows of this warpgroup's m-th block of weight rows.
+    template <int kPerGroup, class EachRow>
+    DEVICE void store_outputs(const Item& item, EachRow eachRow) const {
 #pragma unroll
         for (int m = 0; m < kPerGroup; ++m) {
             const u32 block = block_of<kPerGroup>(m), half = lane % 2 * 8;
@@ -476,28 +653,82 @@ struct MoeGemm {
             const bool valid = block < item.blocks && column < kOutputs;
             const u16* biases = arguments.downBiases && valid ? arguments.downBiases + (u64)item.expert * kOutputs + column : nullptr;
             const float4 biasLow = four_values(biases), biasHigh = four_values(biases ? biases + 4 : nullptr);
-            each_row(sums[m], item.rowCount, [&](u32 row, const float* sums) {
+            const float* scales = kFormat == FP8 && arguments.rowScales && valid ? arguments.rowScales + column : nullptr;
+            eachRow(m, [&](u32 row, const float* sums) {
                 if (!valid || row >= item.rowCount) return;
                 const float4 low = quad(sums + half), high = quad(sums + half + 4);
                 const float weight = item.weights[row], scale = item.scales[0];
                 const u64 index = (u64)item.targets[row] * kOutputs + column;
                 const u16* residual = kOneRow && arguments.residual ? arguments.residual + index : nullptr;
                 const float4 residualLow = four_values(residual), residualHigh = four_values(residual ? residual + 4 : nullptr);
-                auto output = [&](float sum, float bias, float residual) { return weight * (sum * scale + bias) + residual; };
+                const float4 scalesLow = four_scales(scales), scalesHigh = four_scales(scales ? scales + 4 : nullptr);
+                auto output = [&](float sum, float rowScale, float bias, float residual) {
+                    return weight * (sum * (scale * rowScale) + bias) + residual;
+                };
                 *reinterpret_cast<uint4*>(arguments.output + index) = make_uint4(
-                    pack_bf16x2(output(low.x, biasLow.x, residualLow.x), output(low.y, biasLow.y, residualLow.y)),
-                    pack_bf16x2(output(low.z, biasLow.z, residualLow.z), output(low.w, biasLow.w, residualLow.w)),
-                    pack_bf16x2(output(high.x, biasHigh.x, residualHigh.x), output(high.y, biasHigh.y, residualHigh.y)),
-                    pack_bf16x2(output(high.z, biasHigh.z, residualHigh.z), output(high.w, biasHigh.w, residualHigh.w)));
+                    pack_bf16x2(output(low.x, scalesLow.x, biasLow.x, residualLow.x), output(low.y, scalesLow.y, biasLow.y, residualLow.y)),
+                    pack_bf16x2(output(low.z, scalesLow.z, biasLow.z, residualLow.z), output(low.w, scalesLow.w, biasLow.w, residualLow.w)),
+                    pack_bf16x2(output(high.x, scalesHigh.x, biasHigh.x, residualHigh.x), output(high.y, scalesHigh.y, biasHigh.y, residualHigh.y)),
+                    pack_bf16x2(output(high.z, scalesHigh.z, biasHigh.z, residualHigh.z), output(high.w, scalesHigh.w, biasHigh.w, residualHigh.w)));
             });
         }
     }
 
+    // --- Second product, where an item's slabs are divided among CTAs: sums of the parts, in their order ---
+
+    /// This warp's part of an item: quads of sums, [m][column][lane].
+    DEVICE uint4* part_sums(const Item& item, u32 part) const {
+        const u32 number = (item.split * item.parts + part) * kMultipliers + warp;
+        return reinterpret_cast<uint4*>(arguments.partials) + (u64)number * (kWarpFloats / 4) + lane;
+    }
+
+    template <int kPerGroup, int kColumns>
+    DEVICE void store_part(const Item& item, const float (&sums)[kPerGroup][kColumns][4]) const {
+        uint4* quads = part_sums(item, item.part);
+#pragma unroll
+        for (int m = 0; m < kPerGroup; ++m)
+#pragma unroll
+            for (int n = 0; n < kColumns; ++n) {
+                const float(&sum)[4] = sums[m][n];
+                quads[(m * (kRows / 8) + n) * 32] = make_uint4(__float_as_uint(sum[0]), __float_as_uint(sum[1]),
+                                                               __float_as_uint(sum[2]), __float_as_uint(sum[3]));
+            }
+    }
+
+    /// If this warp's is the last of the parts to be there, adds them up and stores the outputs.
+    DEVICE void finish_parts(const Item& item) const {
+        __syncwarp();
+        u32 number = 0;
+        if (lane == 0) number = take_number(arguments.counters + 32 + item.split * kMultipliers + warp, item.parts);
+        if (__shfl_sync(~0u, number, 0) != item.parts - 1) return;
+        auto sum = [&](float (&sums)[4], u32 index) {
+            sums[0] = sums[1] = sums[2] = sums[3] = 0;
+#pragma unroll 4
+            for (u32 part = 0; part < item.parts; ++part) {
+                const uint4 other = load_volatile(part_sums(item, part) + index * 32);
+                sums[0] += __uint_as_float(other.x), sums[1] += __uint_as_float(other.y);
+                sums[2] += __uint_as_float(other.z), sums[3] += __uint_as_float(other.w);
+            }
+        };
+        auto eachRow = [&](int m, auto body) {
+#pragma unroll 1
+            for (u32 n = 0; n * 8 < item.rowCount; n += 2) {
+                float low[4], high[4];
+                sum(low, m * (kRows / 8) + n), sum(high, m * (kRows / 8) + n + 1);
+                scatter_rows(low, high);
+                body(n * 8 + lane / 2, scratch() + lane / 2 * kSumPitch);
+                __syncwarp();
+            }
+        };
+        if (item.blocks > kBlocks / 2) store_outputs<2>(item, eachRow);
+        else store_outputs<1>(item, eachRow);
+    }
+
     DEVICE void run() {
         if (threadIdx.x == 0) {
-            for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], 2), barrier_init(&barriers->empty[i], kMultipliers);
+            for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], 1 + 32 * kGatherers), barrier_init(&barriers->empty[i], kMultipliers);
             for (int i = 0; i < kItems; ++i)
-                barrier_init(&barriers->itemsFull[i], 1), barrier_init(&barriers->itemsEmpty[i], kMultipliers + (kUpBlocks > 0 ? 3 : 2));
+                barrier_init(&barriers->itemsFull[i], 1), barrier_init(&barriers->itemsEmpty[i], kMultipliers + kGatherers + 2);
             barrier_init(&barriers->nearEnd, 1);
             barrier_init(&barriers->stagingFull, kMultipliers), barrier_init(&barriers->stagingEmpty, 1);
             fence_barrier_init();
@@ -506,19 +737,16 @@ struct MoeGemm {
         launch_next_kernel();
         if (warp < kMultipliers) {
             increase_registers<232>();
-            wait_for_previous_kernel();
             multiply();
         } else {
             decrease_registers<40>();
-            wait_for_previous_kernel();
             if (warp == kMultipliers) {
-                copy_operands<true>();
-            } else if (warp == kMultipliers + 3) {
-                copy_operands<false>();
+                copy_weights();
             } else if (warp == kMultipliers + 1) {
                 take_items();
-            } else if (warp == kMultipliers + 2) {
-                if (kUpBlocks > 0 && lane == 0) store_hidden();
+            } else {
+                wait_for_previous_kernel();
+                copy_inputs();
             }
         }
     }

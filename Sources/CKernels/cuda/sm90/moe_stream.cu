@@ -24,14 +24,15 @@ struct MoeStreamArguments {
     Routing routing;            ///< unless there are logits
     const char* logits;         ///< [T, experts], aligned to 16 bytes: each CTA routes the tokens by itself; or null
     const float* routerBiases;  ///< [experts], BIASED_SIGMOID only
-    StreamOperands up;    ///< gate and up rows in turns of 8; inputs are the layer's, [T, ..]
+    StreamOperands up;    ///< gate and up rows in turns of 8, or up rows alone; inputs are the layer's, [T, ..]
     StreamOperands down;  ///< inputs are `hidden`
     u16* hidden;          ///< BF16 [rows, down.inputPitch]; columns beyond the first product's are zero and stay so
     u16* output;          ///< BF16 [T, kOutputs]
     const u16* residual;  ///< the same shape, or null
     const float2* upScales;   ///< [E], global scales of gate and up; null: 1
     const float* downScales;  ///< [E]; null: 1
-    const u16* upBiases;      ///< BF16 [E, 2, down.inputPitch], gate then up, or null
+    const float* rowScales;   ///< [kOutputs], of the rows of one expert's down; null: 1
+    const u16* upBiases;      ///< BF16 [E, 2, down.inputPitch], gate then up (up alone in the first half), or null
     const u16* downBiases;    ///< BF16 [E, kOutputs], or null
     ActivationConstants constants;
     float* partials;  ///< [CTAs][4][kPartialFloats], parts of sums that another CTA completes; all bits 1 between launches
@@ -96,6 +97,8 @@ template <int kFormat_, int kUpBlocks_, int kUpSlabs_, int kDownBlocks_, int kDo
 struct MoeStream {
     static constexpr int kFormat = kFormat_, kUpBlocks = kUpBlocks_, kDownBlocks = kDownBlocks_, kOutputs = kOutputs_;
     static constexpr int kActivation = kActivation_;
+    static constexpr bool kGated = is_gated(kActivation);
+    static constexpr int kHiddenColumns = kGated ? 32 : 64;  ///< of a block of the first product's weight rows
     static constexpr int kRows = kRows_;      ///< token rows of a block: 1, 2, 4, or a multiple of 8
     static constexpr int kTokens = kTokens_;  ///< tokens at most
     /// A warp multiplies kWarpTiles of the four tiles of a slab; kTileWarps warps a whole slab.
@@ -404,7 +407,7 @@ struct MoeStream {
             const u32 first = walk.first, weightBlock = walk.weightBlock;
             const u32 count = walk.ahead(UpWork::slabs), unitEnd = walk.position - first + UpWork::slabs;
             Factors factors;
-            load_up_factors(factors, walk.rowBlock, weightBlock * 32 + tile * 8 + lane / 4);
+            load_up_factors(factors, walk.rowBlock, weightBlock * kHiddenColumns + tile * (kHiddenColumns / 4) + lane / 4);
             walk.advance(count);
             // The part that follows is the next CTA's first: it is there long before this one's last sums.
             const bool continues = first == 0 && count < UpWork::slabs;
@@ -441,23 +444,33 @@ struct MoeStream {
         factors.scales[1] = scale.y * accumulator_factor(kFormat);
         if (arguments.upBiases)
 #pragma unroll
-            for (int half = 0; half < 2; ++half)
-                factors.biases[half] = bf16_value(arguments.upBiases[((u64)expert * 2 + half) * pitch + column]);
+            for (int half = 0; half < 2; ++half) {
+                const u32 index = kGated ? half * pitch + column : column + 8 * half;
+                factors.biases[half] = bf16_value(arguments.upBiases[(u64)expert * 2 * pitch + index]);
+            }
     }
 
     DEVICE void store_hidden(u32 weightBlock, const Factors& factors, const Sums& sums) const {
-        u16* column = arguments.hidden + weightBlock * 32 + tile * 8;
+        u16* column = arguments.hidden + weightBlock * kHiddenColumns + tile * (kHiddenColumns / 4);
 #pragma unroll
         for (int n = 0; n < kColumnTiles; ++n)
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
                 const u32 row = row_in_block(n, i);
                 const float weight = factors.weights[n][i];
-                const float gate = sums[n][i] * (weight * factors.scales[0]) + factors.biases[0];
-                const float up = sums[n][2 + i] * (weight * factors.scales[1]) + factors.biases[1];
-                const uint4 piece = collect_row(gated<kActivation>(gate, up, arguments.constants));
+                const float first = sums[n][i] * (weight * factors.scales[0]) + factors.biases[0];
+                const float second = sums[n][2 + i] * (weight * factors.scales[1]) + factors.biases[1];
+                uint4 pieces[kGated ? 1 : 2];
+                if (kGated) {
+                    pieces[0] = collect_row(gated<kActivation>(first, second, arguments.constants));
+                } else {
+                    pieces[0] = collect_row(ungated(first));
+                    pieces[kGated ? 0 : 1] = collect_row(ungated(second));
+                }
                 if (lane >= 4 || row >= factors.block.rowCount) continue;
-                *reinterpret_cast<uint4*>(column + (u64)(factors.block.firstRow + row) * arguments.down.inputPitch) = piece;
+                u16* out = column + (u64)(factors.block.firstRow + row) * arguments.down.inputPitch;
+#pragma unroll
+                for (int piece = 0; piece < (kGated ? 1 : 2); ++piece) reinterpret_cast<uint4*>(out)[piece] = pieces[piece];
             }
         if (kDownBlocks == 0) return;
         // One of the four warps tells: each telling waits until all stores before it have arrived.
@@ -501,7 +514,11 @@ struct MoeStream {
     DEVICE void load_down_factors(Factors& factors, u32 rowBlock, u32 weightBlock, bool biased) const {
         load_block(factors, rowBlock, !arguments.weightsRowsOnInput);
         const u32 expert = factors.block.expert, row = weightBlock * SLAB_ROWS + tile * TILE_ROWS + lane / 4;
-        factors.scales[0] = accumulator_factor(kFormat) * (arguments.downScales ? arguments.downScales[expert] : 1.0f);
+        const float scale = accumulator_factor(kFormat) * (arguments.downScales ? arguments.downScales[expert] : 1.0f);
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+            factors.scales[half] =
+                arguments.rowScales && row + 8 * half < kOutputs ? scale * arguments.rowScales[row + 8 * half] : scale;
         if (arguments.downBiases && biased)
 #pragma unroll
             for (int half = 0; half < 2; ++half)
@@ -517,7 +534,7 @@ struct MoeStream {
                 if (row_in_block(n, i) >= factors.block.rowCount) continue;
                 float* output = outputs + factors.tokens[n][i] * TILE_ROWS + lane / 4;
                 output[0] += factors.weights[n][i] * (sums[n][i] * factors.scales[0] + factors.biases[0]);
-                output[8] += factors.weights[n][i] * (sums[n][2 + i] * factors.scales[0] + factors.biases[1]);
+                output[8] += factors.weights[n][i] * (sums[n][2 + i] * factors.scales[1] + factors.biases[1]);
             }
         __syncwarp();
     }

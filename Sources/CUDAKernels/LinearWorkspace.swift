@@ -1,0 +1,35 @@
+public import CUDA
+
+/// Memory that linear layers use while they run, one after another in one stream.
+public final class LinearWorkspace: Sendable {
+    /// What the kernels for few tokens share with others.
+    public let streaming: StreamWorkspace
+
+    /// For more tokens; nil if no layer takes so many.
+    let grouped: GroupedMatrix.Memory?
+    private let tokenCount: Int
+
+    /// Allocates and clears memory for any of some layers; what is put into the stream afterwards may use it.
+    ///
+    /// - Parameter streaming: shared with other layers of the stream; nil for one of its own.
+    /// - Throws: ``CUDA/CUDAError`` with code `outOfMemory`, or that of the call that failed.
+    public init(
+        for layers: [LinearLayer], sharing streaming: StreamWorkspace? = nil, on stream: Stream
+    ) throws(CUDAError) {
+        if let streaming { self.streaming = streaming } else { self.streaming = try StreamWorkspace(on: stream) }
+        let uses = layers.filter(\.isGrouped)
+            .map { (shape: $0.weights.shape, tokenCount: $0.maximumTokenCount) }
+        grouped = uses.isEmpty ? nil : try GroupedMatrix.Memory(uses, on: stream)
+        tokenCount = uses.map(\.tokenCount).max() ?? 0
+    }
+
+    /// The memory for a layer; nil if there is not enough for it.
+    func memory(for layer: LinearLayer) -> GroupedMatrix.Memory? {
+        guard let grouped,
+            grouped.inputs.count
+                >= MoEPack.byteCount(tokenCount: layer.maximumTokenCount, pitch: layer.inputPitch),
+            tokenCount >= layer.maximumTokenCount
+        else { return nil }
+        return grouped
+    }
+}

@@ -1,0 +1,70 @@
+internal import CUDA
+
+/// The host side of `any/quantize_rows.cu`: rows of activations rounded to NVFP4, in BF16.
+struct QuantizeRows: Sendable, Hashable {
+    /// How rows lie in memory.
+    enum Layout: String, Sendable { case linear = "LINEAR", packed = "PACKED", slotted = "SLOTTED" }
+
+    /// `QuantizeRowsArguments` of the device file; addresses may be 0 where the file says null.
+    struct Arguments: BitwiseCopyable, KernelArgument {
+        /// 0: rows 0 to `rowCount` of an expert, in blocks.
+        var list: UInt64
+        /// Rows of the input and of the output; 0: the row itself.
+        var sources: UInt64 = 0
+        var targets: UInt64 = 0
+        var inputWeights: UInt64 = 0
+        var sumWeights: UInt64 = 0
+        /// `[E]`; 0: the row's own.
+        var encodeScales: UInt64
+        var input: UInt64
+        var output: UInt64
+        /// `[rows]`.
+        var factors: UInt64
+        /// Elements of a row, or rows (slots) of a slab.
+        var inputPitch: UInt32
+        var outputPitch: UInt32
+        var rowCount: UInt32 = 0
+        var blockRowCount: UInt32 = 0
+        var expert: UInt32 = 0
+        // The size is then a multiple of the alignment, as that of a structure in C++ is.
+        var unused: UInt32 = 0
+    }
+
+    static let path = "any/quantize_rows.cu"
+    static let function = "quantize_rows_of_experts"
+    private static let threadCount = 256
+
+    let input: Layout
+    let output: Layout
+    /// The columns of a row, padding included.
+    let columnCount: Int
+
+    /// The program to compile.
+    func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
+        try sources.program(
+            Self.path, for: architecture,
+            instantiation: """
+
+                static_assert(sizeof(QuantizeRowsArguments) == \(MemoryLayout<Arguments>.stride), \
+                "as the host lays it out");
+                extern "C" __global__ void __launch_bounds__(\(Self.threadCount)) \
+                \(Self.function)(const __grid_constant__ QuantizeRowsArguments arguments) {
+                    quantize_rows<\(input.rawValue), \(output.rawValue), \(columnCount / 16)>(arguments);
+                }
+
+                """)
+    }
+
+    /// The kernel, loaded.
+    func load(_ loader: KernelLoader) throws(CUDAError) -> Kernel {
+        let program = try program(from: loader.sources, for: loader.context.device.architecture)
+        return try loader.cache.module(program, in: loader.context).kernel(Self.function)
+    }
+
+    /// A launch for a list of up to `blockCount` blocks of up to `rowCount` rows.
+    static func launch(blockCount: Int, rowCount: Int) -> Launch {
+        Launch(
+            grid: Launch.Extent(min(max(1, blockCount), 4096), min(rowCount, 16)), block: Launch.Extent(threadCount),
+            overlapsPrevious: true)
+    }
+}

@@ -1,0 +1,83 @@
+internal import FP4
+internal import Kernels
+
+/// The values of a weight matrix, element by element from the bytes of its checkpoint.
+struct ExpandedMatrix {
+    private let columnCount: Int
+    /// `[rowCount, columnCount]`.
+    private let values: [Double]
+
+    init(_ matrix: WeightMatrix) {
+        columnCount = matrix.columnCount
+        values = (0..<matrix.rowCount).flatMap { row in
+            (0..<matrix.columnCount).map { column in matrix.value(row, column) }
+        }
+    }
+
+    /// The products of all rows with a vector.
+    func multiply(_ input: [Float]) -> [Double] {
+        let input = input.map { Double($0) }
+        return values.withUnsafeBufferPointer { values in
+            input.withUnsafeBufferPointer { input in
+                (0..<values.count / columnCount).map { row in
+                    var sums = SIMD8<Double>()
+                    var column = 0
+                    while column + 8 <= columnCount {
+                        for lane in 0..<8 {
+                            sums[lane] += values[row * columnCount + column + lane] * input[column + lane]
+                        }
+                        column += 8
+                    }
+                    var sum = sums.sum()
+                    for column in column..<columnCount { sum += values[row * columnCount + column] * input[column] }
+                    return sum
+                }
+            }
+        }
+    }
+}
+
+extension WeightMatrix {
+    /// An element.
+    fileprivate func value(_ row: Int, _ column: Int) -> Double {
+        func byte(_ bytes: StridedBytes, _ column: Int, _ offset: Int = 0) -> UInt8 {
+            bytes.base.load(
+                fromByteOffset: row * bytes.rowStride + column * bytes.columnStride + offset, as: UInt8.self)
+        }
+        func nibble() -> Double {
+            let byte = byte(elements, column / 2)
+            return Double(Float(E2M1(bits: column % 2 == 0 ? byte & 15 : byte >> 4)))
+        }
+        switch encoding {
+        case .nvfp4(let scales, let globalScale):
+            return nibble() * Double(Float(E4M3(bits: byte(scales, column / 16)))) * Double(globalScale)
+        case .mxfp4(let scales): return nibble() * Double(Float(E8M0(bits: byte(scales, column / 32))))
+        case .bfloat16:
+            let bits = UInt16(byte(elements, column)) | UInt16(byte(elements, column, 1)) << 8
+            return Double(Float(BFloat16(bits: bits)))
+        case .float8(let scales):
+            return Double(Float(E4M3(bits: byte(elements, column))))
+                * Double(scales.count == 1 ? scales[0] : scales[row])
+        case .float16, .float32: return .nan
+        }
+    }
+
+    /// The same matrix, with an encode scale of its input.
+    func with(inputEncodeScale: Float?) -> WeightMatrix {
+        WeightMatrix(
+            name: name, rowCount: rowCount, columnCount: columnCount, elements: elements, encoding: encoding,
+            inputEncodeScale: inputEncodeScale, onDiscard: { discard() })
+    }
+}
+
+/// A row as W4A4 sees it.
+///
+/// - Parameter encodeScale: nil for the row's own.
+func quantizedRow(_ row: [Float], encodeScale: Float?) -> [Float] {
+    let scale = encodeScale ?? NVFP4.encodeScale(absoluteMaximum: row.reduce(0) { max($0, abs($1)) })
+    var values = row
+    values.withUnsafeMutableBufferPointer { values in
+        NVFP4.fakeQuantize(activations: UnsafeBufferPointer(values), encodeScale: scale, into: values)
+    }
+    return values
+}
