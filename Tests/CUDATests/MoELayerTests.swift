@@ -15,7 +15,7 @@ extension FakeDriverTests {
         private static let sources = KernelSources(files: [
             MoEStream.path: "", RepackWeights.path: "", MoEGemm.path: "", MoEPack.path: "", MoECombine.path: "",
             "any/route.cu": KernelSources.embedded.files["any/route.cu"] ?? "",
-            "common/moe.cuh": "", "common/ptx.cuh": "",
+            "common/choice.cuh": "", "common/moe.cuh": "", "common/ptx.cuh": "",
         ])
 
         init() throws {
@@ -36,8 +36,8 @@ extension FakeDriverTests {
                 workspace: workspace, on: stream)
             let launch = try #require(try fake.launches().last)
             #expect(launch.kernel == "stream_experts")
-            // The fake has four SMs; eight warps multiply, four finish sums, two copy.
-            #expect(launch.grid == [4, 1, 1] && launch.block == [448, 1, 1])
+            // The fake has four SMs; sixteen warps multiply, four finish sums, two copy.
+            #expect(launch.grid == [4, 1, 1] && launch.block == [704, 1, 1])
             #expect(launch.overlapsPrevious)
             let arguments = launch.parameters[0].withUnsafeBytes {
                 $0.loadUnaligned(as: MoEStream.Arguments.self)
@@ -62,15 +62,43 @@ extension FakeDriverTests {
             #expect(arguments.tokenCount == 3 && arguments.routingIsEarly == 1 && arguments.weightsRowsOnInput == 0)
         }
 
-        @Test("routing comes first, then the shared expert, then the others on top of it")
-        func order() throws {
+        @Test("the shared expert comes first, then the others on top of it, which route up to 8 tokens themselves")
+        func fewTokens() throws {
             let layer = try layer(.llama4)
             let workspace = try MoEWorkspace(layer.configuration, on: stream)
             let (input, output) = (try activations(layer), try activations(layer))
             let logits = try DeviceBuffer<UInt16>(loader.context, count: 16 * 4)
             let before = try fake.launches().count
             try layer.enqueue(
-                tokenCount: 5, input: input, logits: logits, residual: input, output: output, workspace: workspace,
+                tokenCount: 8, input: input, logits: logits, residual: input, output: output, workspace: workspace,
+                on: stream)
+            let launches = try fake.launches()[before...]
+            #expect(launches.map(\.kernel) == ["stream_experts", "stream_experts"])
+            let arguments = launches.map { launch in
+                launch.parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEStream.Arguments.self) }
+            }
+            #expect(arguments.map(\.logits) == [0, logits.address])
+            #expect(arguments.map(\.residual) == [input.address, output.address])
+            #expect(arguments.map(\.routingIsEarly) == [1, 0])
+            #expect(arguments[1].routerFactor == 1 && arguments[1].routerBiases == 0)
+            let short = try logits.part(0..<31)
+            #expect(throws: CUDAError.self) {
+                try layer.enqueue(
+                    tokenCount: 8, input: input, logits: short, output: output, workspace: workspace, on: stream)
+            }
+        }
+
+        @Test("routing of more tokens comes first, then the shared expert, then the others on top of it")
+        func order() throws {
+            var configuration = MoEConfiguration.llama4
+            configuration.backend = .latency
+            let layer = try layer(configuration)
+            let workspace = try MoEWorkspace(layer.configuration, on: stream)
+            let (input, output) = (try activations(layer), try activations(layer))
+            let logits = try DeviceBuffer<UInt16>(loader.context, count: 16 * 4)
+            let before = try fake.launches().count
+            try layer.enqueue(
+                tokenCount: 9, input: input, logits: logits, residual: input, output: output, workspace: workspace,
                 on: stream)
             let launches = try fake.launches()[before...]
             #expect(launches.map(\.kernel) == ["route", "stream_experts", "stream_experts"])
@@ -78,7 +106,7 @@ extension FakeDriverTests {
                 launch.parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEStream.Arguments.self) }
             }
             #expect(arguments.map(\.residual) == [input.address, output.address])
-            #expect(arguments.map(\.routingIsEarly) == [1, 0])
+            #expect(arguments.map(\.routingIsEarly) == [1, 0] && arguments.map(\.logits) == [0, 0])
             #expect(arguments[0].routing.rowTokens == 0 && arguments[0].routing.rowWeights == 0)
             #expect(arguments[1].routing.list == workspace.rows.blockLists[0].address)
         }
