@@ -31,6 +31,9 @@ static const char any_stream_read[] = {
 static const char common_activation[] = {
 #embed "cuda/common/activation.cuh"
 };
+static const char common_choice[] = {
+#embed "cuda/common/choice.cuh"
+};
 static const char common_moe[] = {
 #embed "cuda/common/moe.cuh"
 };
@@ -76,6 +79,7 @@ static const kernel_source sources[] = {
     {"any/route.cu", any_route, sizeof any_route},
     {"any/stream_read.cu", any_stream_read, sizeof any_stream_read},
     {"common/activation.cuh", common_activation, sizeof common_activation},
+    {"common/choice.cuh", common_choice, sizeof common_choice},
     {"common/moe.cuh", common_moe, sizeof common_moe},
     {"common/nvfp4.cuh", common_nvfp4, sizeof common_nvfp4},
     {"common/packed.cuh", common_packed, sizeof common_packed},

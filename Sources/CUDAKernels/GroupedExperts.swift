@@ -21,47 +21,58 @@ struct GroupedExperts: Sendable {
         self.configuration = configuration
     }
 
-    /// The products of routed experts in either size of block, and that of a shared one.
+    /// The products of routed experts in either size of block, and those of a shared one.
     private static func gemms(for configuration: MoEConfiguration) -> Set<MoEGemm> {
-        let (shape, hasOneRow, rowCounts) = (configuration.shape, configuration.topK == 1, MoEGemm.rowCounts)
-        var gemms: Set = [
-            MoEGemm(shape: shape, hasOneRow: hasOneRow, rowCount: rowCounts.few),
-            MoEGemm(shape: shape, hasOneRow: hasOneRow, rowCount: rowCounts.many),
-        ]
-        if configuration.hasSharedExpert {
-            gemms.insert(MoEGemm(shape: shape, hasOneRow: true, rowCount: rowCounts.many))
+        var gemms: Set<MoEGemm> = []
+        for rowCount in [MoEGemm.rowCounts.few, MoEGemm.rowCounts.many] {
+            let gemm = gemm(for: configuration, rowCount: rowCount)
+            gemms.insert(gemm)
+            if configuration.hasSharedExpert { gemms.insert(sharedGemm(beside: gemm)) }
         }
         return gemms
     }
 
+    /// Packing each of a token's rows takes longer than gathering them costs the product, if they are many.
+    private static func gemm(for configuration: MoEConfiguration, rowCount: Int) -> MoEGemm {
+        MoEGemm(
+            shape: configuration.shape, hasOneRow: configuration.topK == 1, rowCount: rowCount,
+            gathers: configuration.topK > 1 && rowCount == MoEGemm.rowCounts.many)
+    }
+
+    private static func sharedGemm(beside gemm: MoEGemm) -> MoEGemm {
+        MoEGemm(shape: gemm.shape, hasOneRow: true, rowCount: MoEGemm.rowCounts.many, gathers: gemm.gathers)
+    }
+
     /// Queues the experts.
     func enqueue(_ job: ExpertJob, _ memory: Memory, on stream: Stream) throws(CUDAError) {
-        let shape = configuration.shape
-        try product.pack(job.input, tokenCount: job.tokenCount, into: memory.inputs, on: stream)
+        let gemm = Self.gemm(for: configuration, rowCount: job.groupedRowCount)
         var arguments = arguments(job, memory)
         arguments.residual = job.residual?.address ?? 0
         if configuration.hasSharedExpert {
-            let gemm = MoEGemm(shape: shape, hasOneRow: true, rowCount: MoEGemm.rowCounts.many)
-            arguments.slotCount = slotCount(
-                rowCount: job.tokenCount, blockCount: job.tokenCount.dividedRoundingUp(by: gemm.rowCount))
+            let shared = Self.sharedGemm(beside: gemm)
+            try pack(
+                job, memory, arguments.routing, rowCount: job.tokenCount,
+                blockCount: job.tokenCount.dividedRoundingUp(by: shared.rowCount), &arguments, for: shared, on: stream)
             for expert in configuration.sharedExperts {
                 arguments.tokenExpert = UInt32(expert)
                 try product.multiply(
-                    gemm, arguments, followsPack: expert == configuration.sharedExperts.lowerBound, on: stream)
+                    shared, arguments, followsPack: expert == configuration.sharedExperts.lowerBound, on: stream)
                 arguments.residual = job.output.address
             }
         }
-        let gemm = MoEGemm(shape: shape, hasOneRow: configuration.topK == 1, rowCount: job.groupedRowCount)
         arguments.routing = job.groupedRouting
-        arguments.slotCount = slotCount(
-            rowCount: job.tokenCount * configuration.topK,
-            blockCount: configuration.blockCount(tokenCount: job.tokenCount, rowCount: gemm.rowCount))
+        // Tokens that are gathered have been packed for the shared expert.
+        let isPacked = configuration.hasSharedExpert && gemm.gathers
+        try pack(
+            job, memory, job.groupedRouting, rowCount: job.tokenCount * configuration.topK,
+            blockCount: configuration.blockCount(tokenCount: job.tokenCount, rowCount: gemm.rowCount), &arguments,
+            for: isPacked ? nil : gemm, on: stream)
         let residual = arguments.residual
         if combine != nil {
             arguments.residual = 0
             arguments.output = memory.rows.address
         }
-        try product.multiply(gemm, arguments, followsPack: !configuration.hasSharedExpert, on: stream)
+        try product.multiply(gemm, arguments, followsPack: !isPacked, on: stream)
         guard let combine else { return }
         let sums = MoECombine.Arguments(
             rows: memory.rows.address, tokenRows: job.rows.slotRows.address, residual: residual,
@@ -70,8 +81,17 @@ struct GroupedExperts: Sendable {
             combine.kernel, combine.program.launch(tokenCount: job.tokenCount, on: stream.context.device), sums)
     }
 
-    private func slotCount(rowCount: Int, blockCount: Int) -> UInt32 {
-        UInt32(MoEGemm.slotCount(rowCount: rowCount, blockCount: blockCount))
+    /// Queues the packing for a product, if it needs any, and notes how many slots its rows take.
+    private func pack(
+        _ job: ExpertJob, _ memory: Memory, _ routing: RoutingArgument, rowCount: Int, blockCount: Int,
+        _ arguments: inout MoEGemm.Arguments, for gemm: MoEGemm?, on stream: Stream
+    ) throws(CUDAError) {
+        arguments.slotCount = UInt32(MoEGemm.slotCount(rowCount: rowCount, blockCount: blockCount))
+        guard let gemm else { return }
+        let packing = GroupedProduct.Packing(
+            input: job.input, tokenCount: job.tokenCount, routing: routing, blockCount: blockCount,
+            slotCount: arguments.slotCount, packed: memory.inputs)
+        try product.pack(packing, for: gemm, on: stream)
     }
 
     /// What all products of a layer have in common.
@@ -95,7 +115,7 @@ struct GroupedExperts: Sendable {
 extension GroupedExperts {
     /// The memory that the backend uses while it runs.
     struct Memory: Sendable {
-        /// Packed tokens, and rows between the products.
+        /// Packed rows or tokens, and rows between the products.
         let inputs: DeviceBuffer<UInt8>
         let hidden: DeviceBuffer<UInt8>
         /// BF16 `[rows, row pitch]`, before they are added up; empty for one expert a token.
@@ -132,10 +152,9 @@ extension GroupedExperts {
             let blockCount = max(
                 configuration.blockCount(tokenCount: tokenCount, rowCount: MoEGemm.rowCounts.few),
                 tokenCount.dividedRoundingUp(by: MoEGemm.rowCounts.many))
-            inputs = MoEPack.byteCount(tokenCount: tokenCount, pitch: shape.inputPitch)
-            hidden = MoEPack.byteCount(
-                tokenCount: MoEGemm.slotCount(rowCount: configuration.maximumRowCount, blockCount: blockCount),
-                pitch: shape.hiddenPitch)
+            let slotCount = MoEGemm.slotCount(rowCount: configuration.maximumRowCount, blockCount: blockCount)
+            inputs = MoEPack.byteCount(rowCount: slotCount, pitch: shape.inputPitch)
+            hidden = MoEPack.byteCount(rowCount: slotCount, pitch: shape.hiddenPitch)
             rows = configuration.topK == 1 ? 0 : configuration.maximumRowCount * shape.outputPitch
             counters = MoEGemm.counterCount(blockCount: blockCount, on: device)
             let gemms = GroupedExperts.gemms(for: configuration)

@@ -15,7 +15,8 @@ struct GroupedMatrix: Sendable {
         // FP8 fragments leave registers for the sums of 64 rows.
         let rowCounts = MoEGemm.rowCounts
         return MoEGemm(
-            shape: shape, hasOneRow: true, rowCount: shape.down.format == .float8 ? rowCounts.few : rowCounts.many)
+            shape: shape, hasOneRow: true, rowCount: shape.down.format == .float8 ? rowCounts.few : rowCounts.many,
+            gathers: true)
     }
 
     /// Why a GPU cannot compute such products; nil if it can.
@@ -26,9 +27,12 @@ struct GroupedMatrix: Sendable {
         tokenCount: Int, _ weights: LinearWeights, _ quantized: QuantizedRows?, input: DeviceBuffer<UInt16>,
         residual: DeviceBuffer<UInt16>?, output: DeviceBuffer<UInt16>, _ memory: Memory, on stream: Stream
     ) throws(CUDAError) {
-        try product.pack(input, tokenCount: tokenCount, into: memory.inputs, on: stream)
+        let routing = RoutingArgument(list: 0)
+        let packing = GroupedProduct.Packing(
+            input: input, tokenCount: tokenCount, routing: routing, packed: memory.inputs)
+        try product.pack(packing, for: gemm, on: stream)
         var arguments = MoEGemm.Arguments(
-            routing: RoutingArgument(list: 0).with(rowTokens: 0, rowWeights: quantized?.factors.address ?? 0),
+            routing: routing.with(rowTokens: 0, rowWeights: quantized?.factors.address ?? 0),
             downWeights: weights.slabs.address, inputs: memory.inputs.address,
             output: output.address, counters: memory.counters.address, partials: memory.partials.address,
             tokenCount: UInt32(tokenCount))
@@ -49,23 +53,31 @@ extension GroupedMatrix {
         /// Sums over parts of the columns.
         let partials: DeviceBuffer<Float>
 
-        /// Memory for any of some matrices, each with its most tokens.
-        init(_ uses: [(shape: ExpertShape, tokenCount: Int)], on stream: Stream) throws(CUDAError) {
-            let device = stream.context.device
-            func largest(_ count: (ExpertShape, Int) -> Int) -> Int {
-                uses.map { count($0.shape, $0.tokenCount) }.max() ?? 0
-            }
-            inputs = try DeviceBuffer(
-                stream.context, count: largest { MoEPack.byteCount(tokenCount: $1, pitch: $0.inputPitch) })
-            counters = try DeviceBuffer(
-                stream.context,
-                count: largest { _, tokenCount in
-                    MoEGemm.counterCount(
-                        blockCount: tokenCount.dividedRoundingUp(by: MoEGemm.rowCounts.few), on: device)
-                })
-            partials = try DeviceBuffer(
-                stream.context, count: largest { shape, _ in GroupedMatrix.gemm(shape).partialCount(on: device) })
+        /// Memory for any of some products.
+        init(_ counts: [Counts], on stream: Stream) throws(CUDAError) {
+            func largest(_ count: KeyPath<Counts, Int>) -> Int { counts.map { $0[keyPath: count] }.max() ?? 0 }
+            inputs = try DeviceBuffer(stream.context, count: largest(\.inputs))
+            counters = try DeviceBuffer(stream.context, count: largest(\.counters))
+            partials = try DeviceBuffer(stream.context, count: largest(\.partials))
             try stream.fill(counters, byte: 0)
+        }
+
+        func holds(_ counts: Counts) -> Bool {
+            inputs.count >= counts.inputs && counters.count >= counts.counters && partials.count >= counts.partials
+        }
+    }
+
+    /// The elements of each piece of memory that a product takes.
+    struct Counts: Sendable {
+        let inputs: Int, counters: Int, partials: Int
+
+        /// Those of up to `tokenCount` tokens.
+        init(_ shape: ExpertShape, tokenCount: Int, on device: Device) {
+            let gemm = GroupedMatrix.gemm(shape)
+            inputs = MoEPack.byteCount(rowCount: tokenCount, pitch: shape.inputPitch)
+            counters = MoEGemm.counterCount(
+                blockCount: tokenCount.dividedRoundingUp(by: gemm.rowCount), on: device)
+            partials = gemm.partialCount(on: device)
         }
     }
 }

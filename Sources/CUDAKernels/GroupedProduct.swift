@@ -1,9 +1,9 @@
 internal import CUDA
 
-/// Kernels of the grouped product that are loaded, with the one that packs tokens for them.
+/// Kernels of the grouped product that are loaded, with those that pack rows or tokens for them.
 struct GroupedProduct: Sendable {
-    private let pack: Kernel
-    private let packProgram: MoEPack
+    /// By whether products gather.
+    private let packs: [Bool: (kernel: Kernel, program: MoEPack)]
     private let inputPitch: Int
     private let products: [MoEGemm: Entry]
 
@@ -19,13 +19,16 @@ struct GroupedProduct: Sendable {
         _ gemms: Set<MoEGemm>, inputPitch: Int, with others: [KernelProgram] = [], _ loader: KernelLoader
     ) throws(CUDAError) {
         let device = loader.context.device
-        packProgram = MoEPack(slabCount: inputPitch / SlabLayout.columnCount)
-        let packing = try packProgram.program(from: loader.sources, for: device.architecture)
+        var packing: [(pack: MoEPack, program: KernelProgram)] = []
+        for gathers in Set(gemms.map(\.gathers)) {
+            let pack = MoEPack(slabCount: inputPitch / SlabLayout.columnCount, packsTokens: gathers)
+            packing.append((pack, try pack.program(from: loader.sources, for: device.architecture)))
+        }
         var programs: [(gemm: MoEGemm, program: KernelProgram)] = []
         for gemm in gemms {
             programs.append((gemm, try gemm.program(from: loader.sources, for: device.architecture)))
         }
-        try loader.cache.compile(programs.map(\.program) + [packing] + others)
+        try loader.cache.compile(programs.map(\.program) + packing.map(\.program) + others)
         var products: [MoEGemm: Entry] = [:]
         for (gemm, program) in programs {
             products[gemm] = Entry(
@@ -36,24 +39,44 @@ struct GroupedProduct: Sendable {
                     dynamicSharedByteCount: gemm.sharedByteCount, overlapsPrevious: true))
         }
         self.products = products
-        pack = try loader.cache.module(packing, in: loader.context).kernel(MoEPack.function)
+        var packs: [Bool: (kernel: Kernel, program: MoEPack)] = [:]
+        for (pack, program) in packing {
+            packs[pack.packsTokens] = (
+                try loader.cache.module(program, in: loader.context).kernel(MoEPack.function), pack
+            )
+        }
+        self.packs = packs
         self.inputPitch = inputPitch
     }
 
-    /// Queues the packing of tokens, `[tokenCount, input pitch]`, which products read afterwards.
-    func pack(
-        _ input: DeviceBuffer<UInt16>, tokenCount: Int, into packed: DeviceBuffer<UInt8>, on stream: Stream
-    ) throws(CUDAError) {
+    /// What is packed for products, which read it afterwards.
+    struct Packing {
+        /// `[tokenCount, input pitch]`.
+        let input: DeviceBuffer<UInt16>
+        let tokenCount: Int
+        /// Of the rows; without a list, all tokens.
+        let routing: RoutingArgument
+        /// The blocks of rows at most, and their slots; unused where tokens are gathered.
+        var blockCount = 0
+        var slotCount: UInt32 = 0
+        let packed: DeviceBuffer<UInt8>
+    }
+
+    /// Queues the packing of a product's rows, or of the tokens that it gathers.
+    func pack(_ packing: Packing, for gemm: MoEGemm, on stream: Stream) throws(CUDAError) {
+        guard let pack = packs[gemm.gathers] else { throw CUDAError(.unsupported, "\(gemm) was not loaded") }
         let arguments = MoEPack.Arguments(
-            inputs: input.address, packed: packed.address, inputPitch: UInt32(inputPitch),
-            tokenCount: UInt32(tokenCount))
-        try stream.launch(pack, packProgram.launch(tokenCount: tokenCount), arguments)
+            routing: packing.routing, inputs: packing.input.address, packed: packing.packed.address,
+            inputPitch: UInt32(inputPitch), slotCount: packing.slotCount, tokenCount: UInt32(packing.tokenCount),
+            blockRowCount: UInt32(gemm.rowCount))
+        let launch = pack.program.launch(tokenCount: packing.tokenCount, blockCount: packing.blockCount)
+        try stream.launch(pack.kernel, launch, arguments)
     }
 
     /// Queues a product.
     ///
-    /// - Parameter followsPack: whether the launch before is ``pack(_:tokenCount:into:on:)``. The product begins before that
-    ///   has ended, but reads what was there before it.
+    /// - Parameter followsPack: whether the launch before is ``pack(_:for:on:)``. The product begins before that has ended, but
+    ///   reads what was there before it.
     func multiply(
         _ gemm: MoEGemm, _ arguments: MoEGemm.Arguments, followsPack: Bool = true, on stream: Stream
     ) throws(CUDAError) {

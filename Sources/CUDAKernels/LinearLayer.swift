@@ -52,6 +52,8 @@ public final class LinearLayer: Sendable {
             max(1, min(maximumTokenCount, kernels.last?.tokenCount ?? 0)), expert: 0,
             blockRowCount: MoEStream.largestRowCount, on: stream)
         grouped = isStreamed ? nil : try GroupedMatrix(weights.shape, loader: loader)
+        groupedCounts =
+            isStreamed ? nil : GroupedMatrix.Counts(weights.shape, tokenCount: maximumTokenCount, on: device)
         quantized =
             activationPrecision == .nvfp4
             ? try QuantizedRows(weights, tokenCount: maximumTokenCount, loader: loader, on: stream) : nil
@@ -59,8 +61,8 @@ public final class LinearLayer: Sendable {
         self.maximumTokenCount = maximumTokenCount
     }
 
-    /// Whether some numbers of tokens take the grouped product.
-    var isGrouped: Bool { grouped != nil }
+    /// The memory of the grouped product; nil if no number of tokens takes it.
+    let groupedCounts: GroupedMatrix.Counts?
 
     /// The elements from one row of the input to the next: the columns up to a multiple of 64, those beyond them zero.
     public var inputPitch: Int { weights.shape.inputPitch }

@@ -7,7 +7,6 @@ public final class LinearWorkspace: Sendable {
 
     /// For more tokens; nil if no layer takes so many.
     let grouped: GroupedMatrix.Memory?
-    private let tokenCount: Int
 
     /// Allocates and clears memory for any of some layers; what is put into the stream afterwards may use it.
     ///
@@ -17,19 +16,13 @@ public final class LinearWorkspace: Sendable {
         for layers: [LinearLayer], sharing streaming: StreamWorkspace? = nil, on stream: Stream
     ) throws(CUDAError) {
         if let streaming { self.streaming = streaming } else { self.streaming = try StreamWorkspace(on: stream) }
-        let uses = layers.filter(\.isGrouped)
-            .map { (shape: $0.weights.shape, tokenCount: $0.maximumTokenCount) }
-        grouped = uses.isEmpty ? nil : try GroupedMatrix.Memory(uses, on: stream)
-        tokenCount = uses.map(\.tokenCount).max() ?? 0
+        let counts = layers.compactMap(\.groupedCounts)
+        grouped = counts.isEmpty ? nil : try GroupedMatrix.Memory(counts, on: stream)
     }
 
     /// The memory for a layer; nil if there is not enough for it.
     func memory(for layer: LinearLayer) -> GroupedMatrix.Memory? {
-        guard let grouped,
-            grouped.inputs.count
-                >= MoEPack.byteCount(tokenCount: layer.maximumTokenCount, pitch: layer.inputPitch),
-            tokenCount >= layer.maximumTokenCount
-        else { return nil }
+        guard let grouped, let counts = layer.groupedCounts, grouped.holds(counts) else { return nil }
         return grouped
     }
 }

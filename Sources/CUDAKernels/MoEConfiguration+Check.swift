@@ -9,6 +9,12 @@ extension MoEConfiguration {
             blockRowCounts: [MoEStream.largestExpertRowCount, groupedRowCount])
     }
 
+    /// How launches of the latency backend route a few tokens by themselves; nil if rows are rounded first, by launches that
+    /// need the routing.
+    func streamedRoute() throws(CUDAError) -> Route? {
+        activationPrecision == .nvfp4 ? nil : try route(groupedRowCount: MoEGemm.rowCounts.many)
+    }
+
     /// The rows of a block that are best for so many tokens in the grouped product: up to 32 rows an expert the fewer.
     func groupedRowCount(tokenCount: Int) -> Int {
         tokenCount * topK <= 32 * expertCount ? MoEGemm.rowCounts.few : MoEGemm.rowCounts.many

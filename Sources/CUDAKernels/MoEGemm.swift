@@ -10,7 +10,7 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
         var routing: RoutingArgument
         var upWeights: UInt64 = 0
         var downWeights: UInt64
-        /// Packed: tokens, and rows between the products.
+        /// Packed: rows, or tokens if they are gathered, and rows between the products.
         var inputs: UInt64
         var hidden: UInt64 = 0
         var output: UInt64
@@ -26,7 +26,7 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
         var slope: Float = 0
         var counters: UInt64
         var partials: UInt64
-        /// Of the rows between the products.
+        /// Of packed rows.
         var slotCount: UInt32 = 0
         var tokenCount: UInt32
         var tokenExpert: UInt32 = 0
@@ -47,8 +47,18 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
     /// The token rows of a block at most.
     let rowCount: Int
 
+    /// Whether the kernel gathers the token of each row by itself, rather than that rows are packed for it.
+    var gathers = false
+
+    /// The slabs of a stage.
+    private var stageSlabCount: Int {
+        let isFP4 = shape.down.format == .nvfp4 || shape.down.format == .mxfp4
+        return rowCount <= 64 && isFP4 ? 2 : 1
+    }
+
     private var stageByteCount: Int {
-        (rowCount * MoEPack.rowByteCount + 4 * shape.down.format.slabByteCount).rounded(upTo: 1024)
+        (stageSlabCount * (rowCount * MoEPack.rowByteCount + 4 * shape.down.format.slabByteCount))
+            .rounded(upTo: 1024)
     }
 
     /// What is not stages: two areas of packed rows (four without a gate), sums of eight warps, four items, barriers.
@@ -82,7 +92,8 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
 
     /// The floats of sums over parts of a matrix's columns, which blocks leave to each other.
     func partialCount(on device: Device) -> Int {
-        let partsOfBlock = shape.upBlockCount == 0 ? 3 : shape.down.slabCount >= 64 && shape.downBlockCount > 0 ? 2 : 0
+        guard shape.downBlockCount > 0 else { return 0 }
+        let partsOfBlock = shape.upBlockCount == 0 ? 3 : shape.down.slabCount >= 64 ? 2 : 0
         return partsOfBlock * device.multiprocessorCount * 256 * rowCount
     }
 
@@ -92,6 +103,7 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
         let parameters = [
             down.format.deviceName, "\(shape.upBlockCount)", "\(up?.slabCount ?? 0)", "\(shape.downBlockCount)",
             "\(down.slabCount)", "\(shape.outputPitch)", shape.activation.deviceName, "\(hasOneRow)", "\(rowCount)",
+            "\(gathers)",
         ]
         return try sources.program(
             Self.path, for: architecture,

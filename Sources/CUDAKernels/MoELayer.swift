@@ -53,7 +53,8 @@ public final class MoELayer: Sendable {
         }
         self.routers = routers
         let kernels = MoEStream.kernels(
-            for: configuration.shape, maximumTokenCount: resolution.lastTokenCount(of: .latency), on: device)
+            for: configuration.shape, route: try configuration.streamedRoute(),
+            maximumTokenCount: resolution.lastTokenCount(of: .latency), on: device)
         let isQuantized = configuration.activationPrecision == .nvfp4
         quantized =
             isQuantized
@@ -88,17 +89,26 @@ public final class MoELayer: Sendable {
     ) throws(CUDAError) {
         let groupedRowCount = configuration.groupedRowCount(tokenCount: tokenCount)
         let rows = workspace.rows.with(blockRowCounts: [MoEStream.largestExpertRowCount, groupedRowCount])
+        let isUnrouted =
+            resolution.backend(tokenCount: tokenCount) == .latency
+            && streamed?.routes(tokenCount: tokenCount) == true
+        let unrouted = ExpertJob.Logits(
+            address: logits.address, biases: routerBiases?.address ?? 0, factor: configuration.weightFactor)
         let job = ExpertJob(
-            tokenCount: tokenCount, weights: weights, input: input, rows: rows, groupedRowCount: groupedRowCount,
-            routingIsEarly: false, residual: residual, output: output)
+            tokenCount: tokenCount, weights: weights, input: input, rows: rows, unrouted: isUnrouted ? unrouted : nil,
+            groupedRowCount: groupedRowCount, routingIsEarly: false, residual: residual, output: output)
         try check(job, workspace)
         guard tokenCount > 0 else { return }
         guard let router = routers[job.groupedRowCount] else {
             throw CUDAError(.unsupported, "MoE layer: no router for blocks of \(job.groupedRowCount) rows was loaded")
         }
-        try router.launch(
-            on: stream, logits: logits, biases: routerBiases, tokenCount: tokenCount,
-            factor: configuration.weightFactor, into: rows)
+        if isUnrouted {
+            try router.check(logits, routerBiases, tokenCount: tokenCount, rows)
+        } else {
+            try router.launch(
+                on: stream, logits: logits, biases: routerBiases, tokenCount: tokenCount,
+                factor: configuration.weightFactor, into: rows)
+        }
         try enqueue(job, workspace, on: stream)
     }
 
@@ -115,7 +125,7 @@ public final class MoELayer: Sendable {
         residual: DeviceBuffer<UInt16>? = nil, output: DeviceBuffer<UInt16>, workspace: MoEWorkspace, on stream: Stream
     ) throws(CUDAError) {
         let job = ExpertJob(
-            tokenCount: tokenCount, weights: weights, input: input, rows: rows,
+            tokenCount: tokenCount, weights: weights, input: input, rows: rows, unrouted: nil,
             groupedRowCount: rows.blockRowCounts.last ?? 0, routingIsEarly: routingIsEarly, residual: residual,
             output: output)
         try check(job, workspace)

@@ -1,26 +1,34 @@
 internal import CUDA
 
-/// The host side of `any/moe_pack.cu`: token rows in the layout of the grouped product.
+/// The host side of `any/moe_pack.cu`: the rows of experts, or tokens, in the layout of the grouped product.
 struct MoEPack: Sendable, Equatable {
     /// `MoePackArguments` of the device file.
     struct Arguments: BitwiseCopyable, KernelArgument {
+        /// Of rows.
+        var routing: RoutingArgument
         var inputs: UInt64
         var packed: UInt64
         var inputPitch: UInt32
+        /// Of rows.
+        var slotCount: UInt32 = 0
         var tokenCount: UInt32
+        /// Without a list of rows.
+        var blockRowCount: UInt32 = 0
     }
 
     static let path = "any/moe_pack.cu"
-    static let function = "pack_rows"
+    static let function = "pack"
     /// Of one row and slab.
     static let rowByteCount = 128
     private static let threadCount = 256
 
     let slabCount: Int
+    /// Whether tokens are packed, not rows.
+    let packsTokens: Bool
 
     /// The bytes of so many packed rows.
-    static func byteCount(tokenCount: Int, pitch: Int) -> Int {
-        tokenCount * (pitch / SlabLayout.columnCount) * rowByteCount
+    static func byteCount(rowCount: Int, pitch: Int) -> Int {
+        rowCount * (pitch / SlabLayout.columnCount) * rowByteCount
     }
 
     /// The program to compile.
@@ -32,16 +40,17 @@ struct MoEPack: Sendable, Equatable {
                 static_assert(sizeof(MoePackArguments) == \(MemoryLayout<Arguments>.stride), "as the host lays it out");
                 extern "C" __global__ void __launch_bounds__(\(Self.threadCount)) \
                 \(Self.function)(const __grid_constant__ MoePackArguments arguments) {
-                    moe_pack<\(slabCount)>(arguments);
+                    \(packsTokens ? "pack_tokens" : "pack_rows")<\(slabCount)>(arguments);
                 }
 
                 """)
     }
 
-    /// A launch for at least one token.
-    func launch(tokenCount: Int) -> Launch {
+    /// A launch for at least one token, and up to `blockCount` blocks of rows.
+    func launch(tokenCount: Int, blockCount: Int) -> Launch {
         Launch(
-            grid: Launch.Extent(tokenCount.dividedRoundingUp(by: 8), slabCount.dividedRoundingUp(by: 8)),
+            grid: Launch.Extent(
+                packsTokens ? tokenCount.dividedRoundingUp(by: 8) : blockCount, slabCount.dividedRoundingUp(by: 8)),
             block: Launch.Extent(Self.threadCount), overlapsPrevious: true)
     }
 }

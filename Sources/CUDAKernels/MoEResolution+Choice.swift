@@ -10,7 +10,9 @@ extension MoEResolution {
     /// - Throws: ``CUDA/CUDAError`` with code `unsupported` and the reasons if a number of tokens is left without a kernel.
     init(_ configuration: MoEConfiguration, on device: Device) throws(CUDAError) {
         let maximum = configuration.maximumTokenCount
-        let kernels = MoEStream.kernels(for: configuration.shape, maximumTokenCount: maximum, on: device)
+        let kernels = MoEStream.kernels(
+            for: configuration.shape, route: try configuration.streamedRoute(),
+            maximumTokenCount: maximum, on: device)
         let possible = min(maximum, kernels.last?.tokenCount ?? 0)
         let groupedRefusal = Self.groupedRefusal(configuration, on: device)
         var streamed = 0

@@ -3,7 +3,11 @@ internal import CUDA
 extension MoEStream {
     /// `MoeStreamArguments` of the device file; addresses may be 0 where the file says null.
     struct Arguments: BitwiseCopyable, KernelArgument {
+        /// Unless there are logits.
         var routing: RoutingArgument
+        /// Of the router, `[T, E]`, and what it adds to them, `[E]`.
+        var logits: UInt64 = 0
+        var routerBiases: UInt64 = 0
         var up = Operands()
         var down: Operands
         /// BF16 `[rows, down.inputPitch]`, zero beyond the first product's columns.
@@ -28,9 +32,9 @@ extension MoEStream {
         var tokenCount: UInt32
         /// Whether routing was complete before the previous kernel began.
         var routingIsEarly: UInt32 = 0
+        /// Multiplies all router weights.
+        var routerFactor: Float = 1
         var weightsRowsOnInput: UInt32 = 0
-        // The size is then a multiple of the alignment, as that of a structure in C++ is.
-        var unused: UInt32 = 0
     }
 
     /// `StreamOperands`: slabs, and BF16 rows.

@@ -5,44 +5,64 @@ extension MoEStream {
     static let largestRowCount = 32
     /// The same for experts, of which few have many rows where this kernel is the better one.
     static let largestExpertRowCount = 8
+    /// The tokens that a launch routes by itself, at most: each block does so for all of them.
+    static let largestRoutedTokenCount = 8
     /// The floats of the largest part of a sum, of all kernels.
     static let largestPartialFloatCount = max(128 * largestRowCount / 8, 16 * (tokenCounts.last ?? 0))
 
     /// The kernel for a layer and up to `tokenCount` tokens, whose pipeline fills the shared memory of a block.
     ///
+    /// - Parameter route: how tokens are routed, if there are few enough.
     /// - Returns: nil if even a short pipeline does not fit.
-    init?(_ shape: ExpertShape, tokenCount: Int, sharedByteCount: Int) {
+    init?(_ shape: ExpertShape, route: Route? = nil, tokenCount: Int, sharedByteCount: Int) {
         let largest = shape.up == nil ? Self.largestRowCount : Self.largestExpertRowCount
         let rowCount = min(tokenCount, largest)
-        for pipeline in Self.pipelines(shape) {
-            self.init(shape, rowCount: rowCount, tokenCount: tokenCount, pipeline: pipeline)
+        for pipeline in Self.pipelines(shape, rowCount: rowCount) {
+            self.init(
+                shape, rowCount: rowCount, tokenCount: tokenCount, pipeline: pipeline,
+                route: tokenCount <= Self.largestRoutedTokenCount ? route : nil)
             if self.sharedByteCount <= sharedByteCount { return }
         }
         return nil
     }
 
     /// From the best to the shortest (docs/kernels-gpu-notes.md).
-    private static func pipelines(_ shape: ExpertShape) -> [Pipeline] {
+    private static func pipelines(_ shape: ExpertShape, rowCount: Int) -> [Pipeline] {
         let chunks =
             switch shape.down.format {
             case .nvfp4, .mxfp4: [8, 4]
             case .float8: [4]
             case .bfloat16: [2]
             }
-        // Linear layers begin while the launch before them still reads, so slowly; experts wait for routing first.
-        let lead = shape.up == nil ? 1 : 3
         return chunks.flatMap { chunk in
-            [5, 4, 3].map { stages in
-                Pipeline(
-                    chunk: chunk, stages: stages, inFlight: 3, lead: lead, middle: 1, slabTurns: 2, chunkTurns: 1)
-            }
+            shape.up == nil
+                ? [5, 4, 3].map { linear(chunk: chunk, stages: $0, rowCount: rowCount) }
+                : [6, 4, 2].map { experts(chunk: chunk, stages: $0) }
         }
     }
 
-    init(_ shape: ExpertShape, rowCount: Int, tokenCount: Int, pipeline: Pipeline) {
+    /// Experts wait for their routing, and take an SM for themselves: sixteen warps multiply, in two groups that take turns
+    /// at chunks.
+    private static func experts(chunk: Int, stages: Int) -> Pipeline {
+        Pipeline(
+            chunk: chunk, stages: stages, inFlight: 3, lead: 3, middle: 2, warpTiles: 1, slabTurns: 2, chunkTurns: 2,
+            residentCount: 1)
+    }
+
+    /// Linear layers share an SM with the one before, and begin to read, slowly, while that one still does: eight warps
+    /// multiply. With few token rows there are registers for two blocks of weight rows a warp.
+    private static func linear(chunk: Int, stages: Int, rowCount: Int) -> Pipeline {
+        let warpTiles = rowCount <= 8 && chunk >= 4 ? 2 : 1
+        return Pipeline(
+            chunk: chunk, stages: stages, inFlight: 3, lead: 2, middle: 2, warpTiles: warpTiles,
+            slabTurns: 2 * warpTiles, chunkTurns: 1, residentCount: rowCount <= 8 ? 2 : 1)
+    }
+
+    init(_ shape: ExpertShape, rowCount: Int, tokenCount: Int, pipeline: Pipeline, route: Route? = nil) {
         self.shape = shape
         self.rowCount = rowCount
         self.tokenCount = tokenCount
         self.pipeline = pipeline
+        self.route = route
     }
 }

@@ -4,17 +4,20 @@ extension MoEStream: CustomStringConvertible {
     /// The parameters that a person looks for: `stream, blocks of 8 rows, 5 stages of 8 slabs`.
     var description: String {
         "stream, blocks of \(rowCount) rows, \(pipeline.stages) stages of \(pipeline.chunk) slabs"
+            + (route == nil ? "" : ", routes by itself")
     }
 
     /// The kernels for a layer on a GPU, by rising numbers of tokens up to the maximum or as far as they go; none if the
     /// GPU cannot run any.
-    static func kernels(for shape: ExpertShape, maximumTokenCount: Int, on device: Device) -> [MoEStream] {
+    static func kernels(
+        for shape: ExpertShape, route: Route? = nil, maximumTokenCount: Int, on device: Device
+    ) -> [MoEStream] {
         guard device.architecture.major >= 9 else { return [] }
         var kernels: [MoEStream] = []
         for tokenCount in tokenCounts {
             guard
                 let kernel = MoEStream(
-                    shape, tokenCount: tokenCount, sharedByteCount: device.maximumSharedByteCountPerBlock)
+                    shape, route: route, tokenCount: tokenCount, sharedByteCount: device.maximumSharedByteCountPerBlock)
             else { break }
             kernels.append(kernel)
             if tokenCount >= maximumTokenCount { break }

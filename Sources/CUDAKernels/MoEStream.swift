@@ -13,6 +13,8 @@ struct MoEStream: Sendable, Equatable {
     /// The tokens of a launch, at most.
     let tokenCount: Int
     let pipeline: Pipeline
+    /// How a launch routes its tokens if it gets their logits; nil if it cannot.
+    let route: Route?
 
     /// How bytes are kept in flight and who multiplies them.
     struct Pipeline: Sendable, Equatable {
@@ -20,15 +22,19 @@ struct MoEStream: Sendable, Equatable {
         var chunk: Int, stages: Int
         /// Stages that are under way at once: usually, and while the ring fills for the first and for the second product.
         var inFlight: Int, lead: Int, middle: Int
-        /// The warps that share 16 weight rows: how many take turns at slabs, and at chunks.
+        /// The blocks of 16 weight rows that a warp multiplies, 1, 2 or 4 of the four of a slab.
+        var warpTiles: Int
+        /// How many of the warps that share such blocks take turns at slabs, and at chunks.
         var slabTurns: Int, chunkTurns: Int
+        /// The blocks of threads on an SM, at least, that registers have to suffice for: two, where launches overlap.
+        var residentCount: Int
     }
 
     private var columnTileCount: Int { rowCount <= 8 ? 1 : rowCount / 8 }
     private var turnCount: Int { pipeline.slabTurns * pipeline.chunkTurns }
 
     /// The threads of a block: those that multiply, four warps that finish sums, two that copy.
-    var threadCount: Int { 32 * (4 * turnCount + 4 + 2) }
+    var threadCount: Int { 32 * (4 / pipeline.warpTiles * turnCount + 4 + 2) }
 
     /// The bytes of a stage: weights and token rows, in whole lines.
     private var stageByteCount: Int {
@@ -41,7 +47,17 @@ struct MoEStream: Sendable, Equatable {
         let ring = pipeline.stages * stageByteCount + (3 * 8 * pipeline.stages).rounded(upTo: 128)
         let sumLaneCount = rowCount >= 8 ? 4 : (rowCount + 1) / 2
         let buffers = 2 * (turnCount * 4 * columnTileCount * 8 * sumLaneCount) * 16
-        return ring + buffers + (shape.downBlockCount == 0 ? 0 : 4 * 16 * tokenCount * 4) + 4 * 8
+        let outputs = shape.downBlockCount == 0 ? 0 : 4 * 16 * tokenCount * 4
+        return ring + buffers + outputs + 4 * 8 + routingByteCount
+    }
+
+    /// Of it, the rows of the tokens by expert, and what leads to them.
+    private var routingByteCount: Int {
+        guard let route else { return 0 }
+        let tokenRowCount = tokenCount * route.topK
+        let blockCount = tokenRowCount / rowCount + min(tokenRowCount, route.expertCount)
+        let choices = route.choiceByteCount(maskRowCount: tokenCount.dividedRoundingUp(by: 32), tokenCount: tokenCount)
+        return (16 + 16 * blockCount + 8 * tokenRowCount + choices).rounded(upTo: 16)
     }
 
     /// The floats of a part of a sum that another block completes, for each of four warps.
@@ -56,9 +72,9 @@ struct MoEStream: Sendable, Equatable {
                 shape.activation.deviceName, "\(rowCount)", "\(tokenCount)",
             ]
             + [
-                pipeline.chunk, pipeline.stages, pipeline.inFlight, pipeline.lead, pipeline.slabTurns,
-                pipeline.chunkTurns, pipeline.middle,
-            ].map { "\($0)" }
+                pipeline.chunk, pipeline.stages, pipeline.inFlight, pipeline.lead, pipeline.middle,
+                pipeline.warpTiles, pipeline.slabTurns, pipeline.chunkTurns,
+            ].map { "\($0)" } + [route?.deviceName ?? "NoChoice"]
         return try sources.program(
             Self.path, for: architecture,
             instantiation: """
@@ -68,7 +84,7 @@ struct MoEStream: Sendable, Equatable {
                 static_assert(Stream::kThreads == \(threadCount), "as the host counts");
                 static_assert(Stream::kSharedBytes == \(sharedByteCount), "as the host counts");
                 static_assert(Stream::kPartialFloats == \(partialFloatCount), "as the host counts");
-                extern "C" __global__ void __launch_bounds__(\(threadCount), 1) \
+                extern "C" __global__ void __launch_bounds__(\(threadCount), \(pipeline.residentCount)) \
                 \(Self.function)(const __grid_constant__ MoeStreamArguments arguments) {
                     moe_stream<Stream>(arguments);
                 }

@@ -97,7 +97,7 @@ struct QuantizedExperts: Sendable {
         // Whose rows they are matters to the second product only.
         MoEGemm(
             shape: configuration.shape.only(products), hasOneRow: products == .up ? false : hasOneRow,
-            rowCount: rowCount)
+            rowCount: rowCount, gathers: true)
     }
 
     // MARK: - Launches

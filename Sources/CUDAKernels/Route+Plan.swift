@@ -67,6 +67,11 @@ extension Route {
         let groupCount = min(32, 512 / countVectorCount)
         let parts = plan.exchange == .memory && plan.blockCount > 1 ? 2 * 16 * groupCount * countVectorCount : 0
         let maskRowCount = plan.exchange == .cluster ? plan.blockCount : plan.tokensPerBlock.dividedRoundingUp(by: 32)
-        return parts + maskRowCount * paddedExpertCount * 4 + plan.tokensPerBlock * topK * 6
+        return parts + choiceByteCount(maskRowCount: maskRowCount, tokenCount: plan.tokensPerBlock)
+    }
+
+    /// The choices of a block's tokens, of which the masks of 32 tokens each are a row.
+    func choiceByteCount(maskRowCount: Int, tokenCount: Int) -> Int {
+        maskRowCount * paddedExpertCount * 4 + tokenCount * topK * 6
     }
 }

@@ -95,23 +95,33 @@ public struct Route: Sendable, Equatable {
     public func program(
         from sources: KernelSources, for architecture: Architecture, isCluster: Bool
     ) throws(CUDAError) -> KernelProgram {
-        var definitions = [
-            "EXPERTS": expertCount, "TOP_K": topK, "LOGITS_ARE_FP32": logits == .float32 ? 1 : 0, "GROUPS": 1,
-            "CHOSEN_GROUPS": 1, "RENORMALIZE": 0, "LIST_ROWS": blockRowCounts[0],
-            "SECOND_LIST_ROWS": blockRowCounts.count > 1 ? blockRowCounts[1] : 0, "THREADS": threadCount,
-            "CLUSTER": isCluster ? 1 : 0,
+        let parameters = choiceParameters
+        let definitions = [
+            "EXPERTS": expertCount, "TOP_K": topK, "METHOD": parameters.method,
+            "LOGITS_ARE_FP32": logits == .float32 ? 1 : 0, "GROUPS": parameters.groupCount,
+            "CHOSEN_GROUPS": parameters.chosenGroupCount, "RENORMALIZE": parameters.renormalized ? 1 : 0,
+            "LIST_ROWS": blockRowCounts[0], "SECOND_LIST_ROWS": blockRowCounts.count > 1 ? blockRowCounts[1] : 0,
+            "THREADS": threadCount, "CLUSTER": isCluster ? 1 : 0,
         ]
-        switch method {
-        case .softmax: definitions["METHOD"] = 0
-        case .softmaxOfSelected: definitions["METHOD"] = 1
-        case .sigmoid: definitions["METHOD"] = 2
-        case .biasedSigmoid(let groupCount, let chosenGroupCount, let renormalized):
-            definitions["METHOD"] = 3
-            definitions["GROUPS"] = groupCount
-            definitions["CHOSEN_GROUPS"] = chosenGroupCount
-            definitions["RENORMALIZE"] = renormalized ? 1 : 0
-        }
         return try sources.program("any/route.cu", for: architecture, definitions: definitions)
+    }
+
+    /// `RoutingMethod` of `common/choice.cuh`, and the parameters of the method that has some.
+    private var choiceParameters: (method: Int, groupCount: Int, chosenGroupCount: Int, renormalized: Bool) {
+        switch method {
+        case .softmax: (0, 1, 1, false)
+        case .softmaxOfSelected: (1, 1, 1, false)
+        case .sigmoid: (2, 1, 1, false)
+        case .biasedSigmoid(let groupCount, let chosenGroupCount, let renormalized):
+            (3, groupCount, chosenGroupCount, renormalized)
+        }
+    }
+
+    /// The type of `common/choice.cuh` that chooses the experts of a token.
+    var deviceName: String {
+        let parameters = choiceParameters
+        return "ExpertChoice<\(expertCount), \(topK), \(parameters.method), \(logits == .float32), "
+            + "\(parameters.groupCount), \(parameters.chosenGroupCount), \(parameters.renormalized)>"
     }
 
     /// The kernels, loaded into a stream's GPU, for up to `tokenCount` tokens a launch.

@@ -75,7 +75,8 @@ public struct Router: Sendable {
             UInt32(device.multiprocessorCount))
     }
 
-    private func check<Logit>(
+    /// Refuses buffers that do not fit.
+    func check<Logit>(
         _ logits: DeviceBuffer<Logit>, _ biases: DeviceBuffer<Float>?, tokenCount: Int, _ rows: RoutedRows
     ) throws(CUDAError) {
         func fail(_ message: String) -> CUDAError { CUDAError(.invalidArgument, "route: \(message)") }

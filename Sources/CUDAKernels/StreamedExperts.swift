@@ -22,11 +22,16 @@ struct StreamedExperts: Sendable {
         self.configuration = configuration
     }
 
+    /// Whether a launch routes so many tokens by itself.
+    func routes(tokenCount: Int) -> Bool { entry(tokenCount)?.stream.route != nil }
+
+    private func entry(_ tokenCount: Int) -> StreamEntry? { entries.first { $0.stream.tokenCount >= tokenCount } }
+
     /// Queues the experts.
     func enqueue(
         _ job: ExpertJob, _ memory: Memory, _ streaming: StreamWorkspace, on stream: Stream
     ) throws(CUDAError) {
-        guard let entry = entries.first(where: { $0.stream.tokenCount >= job.tokenCount }) else {
+        guard let entry = entry(job.tokenCount) else {
             throw CUDAError(.unsupported, "MoE layer: no streaming kernel for \(job.tokenCount) tokens was loaded")
         }
         var arguments = arguments(job, memory, streaming)
@@ -39,6 +44,11 @@ struct StreamedExperts: Sendable {
             arguments.residual = job.output.address
         }
         arguments.routing = job.streamedRouting
+        if let unrouted = job.unrouted {
+            arguments.logits = unrouted.address
+            arguments.routerBiases = unrouted.biases
+            arguments.routerFactor = unrouted.factor
+        }
         arguments.routingIsEarly = job.routingIsEarly ? 1 : 0
         try stream.launch(entry.kernel, entry.launch(isEarly: job.routingIsEarly), arguments)
     }

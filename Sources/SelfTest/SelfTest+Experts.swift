@@ -25,6 +25,13 @@ extension SelfTest {
                             error: error, bound: Self.productBound))
                 }
             }
+            for tokenCount in layer.tokenCounts where 1...8 ~= tokenCount {
+                let error = try tested.countOfDifferences(tokenCount: tokenCount)
+                try onResult(
+                    Result(
+                        operation: "moe", name: "\(layer.name), \(tokenCount) tokens, routed by a launch of its own",
+                        error: error, bound: 0))
+            }
             for tokenCount in [min(4, layer.configuration.maximumTokenCount), layer.tokenCounts.last ?? 4] {
                 for value in [Float.nan, .infinity] {
                     let error = try tested.countOfLeaks(value, tokenCount: tokenCount)

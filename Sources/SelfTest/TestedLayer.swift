@@ -195,6 +195,27 @@ final class TestedLayer {
         return Double(wrong)
     }
 
+    /// How many values change if a launch of its own routes the tokens.
+    func countOfDifferences(tokenCount: Int) throws -> Double {
+        try copy(makeInputs(tokenCount: tokenCount, .random))
+        try enqueue(tokenCount)
+        let together = try test.stream.read(output.part(0..<tokenCount * pitch))
+        try test.stream.fill(output, byte: 0xFF)
+        let route = try Route(
+            configuration.routing, logits: .bfloat16, expertCount: configuration.expertCount,
+            topK: configuration.topK, blockRowCounts: MoELayer.blockRowCounts)
+        let rows = try RoutedRows(test.loader.context, route, tokenCount: tokenCount)
+        try route.load(from: test.loader.sources, test.loader.cache, on: test.stream, tokenCount: tokenCount)
+            .launch(
+                on: test.stream, logits: logits, biases: routerBiases, tokenCount: tokenCount,
+                factor: configuration.weightFactor, into: rows)
+        try gpu.enqueue(
+            tokenCount: tokenCount, input: input, rows: rows, residual: residual, output: output, workspace: workspace,
+            on: test.stream)
+        let apart = try test.stream.read(output.part(0..<tokenCount * pitch))
+        return Double(zip(together, apart).count { $0 != $1 })
+    }
+
     /// How many values of other tokens a NaN or an infinity in one token changes, and how many of that token's are finite
     /// where they should not be, or the other way round.
     func countOfLeaks(_ value: Float, tokenCount: Int) throws -> Double {

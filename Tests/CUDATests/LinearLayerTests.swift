@@ -71,7 +71,7 @@ extension FakeDriverTests {
             }
             #expect(graph.nodeCount == 4)
             let launches = Array(try fake.launches()[before...])
-            #expect(launches.map(\.kernel) == ["pack_rows", "multiply_experts", "pack_rows", "multiply_experts"])
+            #expect(launches.map(\.kernel) == ["pack", "multiply_experts", "pack", "multiply_experts"])
             try #require(launches.count == 4)
             // Eight tokens a block of threads, and one of eight slabs.
             #expect(launches.map(\.grid) == [[3, 1, 1], [4, 1, 1], [5, 1, 1], [4, 1, 1]])

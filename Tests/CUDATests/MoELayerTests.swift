@@ -15,7 +15,7 @@ extension FakeDriverTests {
         private static let sources = KernelSources(files: [
             MoEStream.path: "", RepackWeights.path: "", MoEGemm.path: "", MoEPack.path: "", MoECombine.path: "",
             "any/route.cu": KernelSources.embedded.files["any/route.cu"] ?? "",
-            "common/moe.cuh": "", "common/ptx.cuh": "",
+            "common/choice.cuh": "", "common/moe.cuh": "", "common/ptx.cuh": "",
         ])
 
         init() throws {
@@ -36,8 +36,8 @@ extension FakeDriverTests {
                 workspace: workspace, on: stream)
             let launch = try #require(try fake.launches().last)
             #expect(launch.kernel == "stream_experts")
-            // The fake has four SMs; eight warps multiply, four finish sums, two copy.
-            #expect(launch.grid == [4, 1, 1] && launch.block == [448, 1, 1])
+            // The fake has four SMs; sixteen warps multiply, four finish sums, two copy.
+            #expect(launch.grid == [4, 1, 1] && launch.block == [704, 1, 1])
             #expect(launch.overlapsPrevious)
             let arguments = launch.parameters[0].withUnsafeBytes {
                 $0.loadUnaligned(as: MoEStream.Arguments.self)
@@ -62,15 +62,43 @@ extension FakeDriverTests {
             #expect(arguments.tokenCount == 3 && arguments.routingIsEarly == 1 && arguments.weightsRowsOnInput == 0)
         }
 
-        @Test("routing comes first, then the shared expert, then the others on top of it")
-        func order() throws {
+        @Test("the shared expert comes first, then the others on top of it, which route up to 8 tokens themselves")
+        func fewTokens() throws {
             let layer = try layer(.llama4)
             let workspace = try MoEWorkspace(layer.configuration, on: stream)
             let (input, output) = (try activations(layer), try activations(layer))
             let logits = try DeviceBuffer<UInt16>(loader.context, count: 16 * 4)
             let before = try fake.launches().count
             try layer.enqueue(
-                tokenCount: 5, input: input, logits: logits, residual: input, output: output, workspace: workspace,
+                tokenCount: 8, input: input, logits: logits, residual: input, output: output, workspace: workspace,
+                on: stream)
+            let launches = try fake.launches()[before...]
+            #expect(launches.map(\.kernel) == ["stream_experts", "stream_experts"])
+            let arguments = launches.map { launch in
+                launch.parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEStream.Arguments.self) }
+            }
+            #expect(arguments.map(\.logits) == [0, logits.address])
+            #expect(arguments.map(\.residual) == [input.address, output.address])
+            #expect(arguments.map(\.routingIsEarly) == [1, 0])
+            #expect(arguments[1].routerFactor == 1 && arguments[1].routerBiases == 0)
+            let short = try logits.part(0..<31)
+            #expect(throws: CUDAError.self) {
+                try layer.enqueue(
+                    tokenCount: 8, input: input, logits: short, output: output, workspace: workspace, on: stream)
+            }
+        }
+
+        @Test("routing of more tokens comes first, then the shared expert, then the others on top of it")
+        func order() throws {
+            var configuration = MoEConfiguration.llama4
+            configuration.backend = .latency
+            let layer = try layer(configuration)
+            let workspace = try MoEWorkspace(layer.configuration, on: stream)
+            let (input, output) = (try activations(layer), try activations(layer))
+            let logits = try DeviceBuffer<UInt16>(loader.context, count: 16 * 4)
+            let before = try fake.launches().count
+            try layer.enqueue(
+                tokenCount: 9, input: input, logits: logits, residual: input, output: output, workspace: workspace,
                 on: stream)
             let launches = try fake.launches()[before...]
             #expect(launches.map(\.kernel) == ["route", "stream_experts", "stream_experts"])
@@ -78,7 +106,7 @@ extension FakeDriverTests {
                 launch.parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEStream.Arguments.self) }
             }
             #expect(arguments.map(\.residual) == [input.address, output.address])
-            #expect(arguments.map(\.routingIsEarly) == [1, 0])
+            #expect(arguments.map(\.routingIsEarly) == [1, 0] && arguments.map(\.logits) == [0, 0])
             #expect(arguments[0].routing.rowTokens == 0 && arguments[0].routing.rowWeights == 0)
             #expect(arguments[1].routing.list == workspace.rows.blockLists[0].address)
         }
@@ -176,11 +204,11 @@ extension FakeDriverTests {
                 tokenCount: 60, input: input, logits: logits, residual: input, output: output, workspace: workspace,
                 on: stream)
             let launches = Array(try fake.launches()[before...])
-            #expect(launches.map(\.kernel) == ["route", "pack_rows", "multiply_experts", "combine_rows"])
+            #expect(launches.map(\.kernel) == ["route", "pack", "multiply_experts", "combine_rows"])
             try #require(launches.count == 4)
             #expect(launches[3].overlapsPrevious && launches[2].grid == [4, 1, 1])
-            // Eight tokens a block of threads.
-            #expect(launches[1].grid[0] == 8)
+            // 120 rows of four experts: at most 4 + 120 / 64 blocks, and 120 + 5 * 8 slots.
+            #expect(launches[1].grid[0] == 5)
             #expect(workspace.rows.blockLists.count == 2)
             let packing = launches[1].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEPack.Arguments.self) }
             #expect(packing.inputs == input.address && packing.tokenCount == 60 && packing.inputPitch == 128)
@@ -188,8 +216,8 @@ extension FakeDriverTests {
             let memory = try #require(workspace.grouped)
             #expect(product.inputs == packing.packed && product.hidden == memory.hidden.address)
             #expect(product.output == memory.rows.address && product.residual == 0 && product.tokenCount == 60)
-            // 120 rows of four experts: at most 4 + 120 / 64 blocks, and 120 + 5 * 8 slots.
-            #expect(product.slotCount == 160)
+            #expect(packing.slotCount == 160 && product.slotCount == 160)
+            #expect(packing.routing.list == workspace.rows.blockLists[1].address)
             #expect(product.routing.list == workspace.rows.blockLists[1].address)
             #expect(product.upBiases == layer.weights.upBiases.address && product.limit == 7)
             let sum = launches[3].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoECombine.Arguments.self) }
@@ -210,7 +238,7 @@ extension FakeDriverTests {
                 on: stream)
             let launches = Array(try fake.launches()[before...])
             #expect(
-                launches.map(\.kernel) == ["pack_rows", "multiply_experts", "multiply_experts"])
+                launches.map(\.kernel) == ["pack", "multiply_experts", "multiply_experts"])
             // Only what follows the packing of tokens may begin before the launch ahead of it has ended.
             #expect(launches.map(\.overlapsPrevious) == [true, true, false])
             let products = [1, 2].map { index in

@@ -74,13 +74,16 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
         ]
         .flatMap { name, shape, hasOneRow in
             cases(for: hopper, ["HGMMA", "UBLKCP"], name) {
-                try MoEGemm(shape: shape, hasOneRow: hasOneRow, rowCount: ["gpt-oss", "fp8"].contains(name) ? 64 : 128)
-                    .program(
-                        from: .embedded, for: $0)
+                try MoEGemm(
+                    shape: shape, hasOneRow: hasOneRow, rowCount: ["gpt-oss", "fp8"].contains(name) ? 64 : 128,
+                    gathers: ["qwen3", "head", "fp8"].contains(name)
+                ).program(from: .embedded, for: $0)
             }
         }
-        let packing = cases(for: portable, ["LDG", "STG"]) {
-            try MoEPack(slabCount: 80).program(from: .embedded, for: $0)
+        let packing = [false, true].flatMap { packsTokens in
+            cases(for: portable, ["LDG", "STG"], packsTokens ? "tokens" : "rows") {
+                try MoEPack(slabCount: 80, packsTokens: packsTokens).program(from: .embedded, for: $0)
+            }
         }
         let combining = cases(for: portable, ["LDG", "STG"]) {
             try MoECombine(columnCount: 2880, topK: 4).program(from: .embedded, for: $0)

@@ -26,5 +26,15 @@ struct Routing {
     const float* rowWeights;  ///< [rows], router weights; null: 1
 };
 
+/// How many blocks there are; without a list every token has a row, of one expert, in blocks of `limit`.
+DEVICE u32 block_count(const Routing& routing, u32 tokens, u32 limit) {
+    return routing.list ? routing.list->count : (tokens + limit - 1) / limit;
+}
+
+DEVICE RowBlock row_block(const Routing& routing, u32 index, u32 expert, u32 tokens, u32 limit) {
+    if (routing.list) return routing.list->blocks[index];
+    return {expert, index * limit, min(limit, tokens - index * limit), 0};
+}
+
 DEVICE u32 row_token(const Routing& routing, u32 row) { return routing.rowTokens ? routing.rowTokens[row] : row; }
 DEVICE float row_weight(const Routing& routing, u32 row) { return routing.rowWeights ? routing.rowWeights[row] : 1.0f; }

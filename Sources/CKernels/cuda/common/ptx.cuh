@@ -76,6 +76,12 @@ DEVICE bool elect_one() {
     return elected;
 }
 
+/// All of so many threads, whole warps, arrive and wait.
+template <int index, int threads>
+DEVICE void barrier_named() {
+    asm volatile("bar.sync %0, %1;" ::"n"(index), "n"(threads) : "memory");
+}
+
 // --- Bulk copies, global to shared ---
 
 /// An L2 policy for bytes that are read once.

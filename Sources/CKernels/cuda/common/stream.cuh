@@ -23,7 +23,7 @@ struct StreamWork {
         total = units * unitSlabs();
         const u32 longest = (units + ctas - 1) / ctas;
         const bool whole = 20 * longest * ctas <= 21 * units;
-        const u32 items = whole ? units : total / grain;
+        const u32 items = whole ? units : (total + grain - 1) / grain;
         item = whole ? unitSlabs() : grain;
         each = items / ctas;
         extra = items - each * ctas;
@@ -31,8 +31,8 @@ struct StreamWork {
 
     DEVICE u32 unitSlabs() const { return kCombining ? blockCount * kSlabs : kSlabs; }
 
-    /// Where the share of `cta` begins; that of the last ends at share(ctas).
-    DEVICE u32 share(u32 cta) const { return cta == ctas ? total : (cta * each + min(cta, extra)) * item; }
+    /// Where the share of `cta` begins; that of the last ends at share(ctas). Empty ones are at the end.
+    DEVICE u32 share(u32 cta) const { return min(total, (cta * each + min(cta, extra)) * item); }
 };
 
 /// A walk through one CTA's share.
@@ -115,7 +115,7 @@ struct StreamState {
     u32 begun;
     /// CTAs that have issued the last copy of their weights, of all launches.
     alignas(128) u32 issued;
-    /// Parts of a first product that are in memory, of the launch that runs.
+    /// Units of a first product that are in memory, of the launch that runs.
     alignas(128) u32 finished;
     /// CTAs that no longer look at `finished`.
     alignas(128) u32 left;

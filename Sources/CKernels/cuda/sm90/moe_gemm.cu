@@ -32,7 +32,7 @@ struct MoeGemmArguments {
     Routing routing;          ///< a list of blocks of up to kRows rows; without one, all tokens are rows of `tokenExpert`
     const char* upWeights;    ///< slabs, gate and up rows in turns of 8 or up rows alone; unused if kUpBlocks is 0
     const char* downWeights;  ///< slabs
-    const char* inputs;       ///< packed tokens
+    const char* inputs;       ///< packed: tokens if kGathers, else rows
     char* hidden;             ///< packed rows, kDownSlabs; unused if kUpBlocks is 0
     u16* output;              ///< BF16 [T, kOutputs], or y [rows, kOutputs] unless kOneRow
     const u16* residual;      ///< BF16 [T, kOutputs], or null; only if kOneRow
@@ -44,8 +44,8 @@ struct MoeGemmArguments {
     ActivationConstants constants;
     u32* counters;            ///< [32 + 8 · CTAs + blocks the list may hold], zero at first, and again after every launch
     float* partials;          ///< [MoeGemm::kLargestParts · CTAs][kPartFloats], sums over parts of the slabs
-    u32 slots;                ///< of `hidden`, slots_needed(rows, blocks) or more
-    u32 tokenCount;           ///< of `inputs`
+    u32 slots;                ///< of packed rows, slots_needed(rows, blocks) or more
+    u32 tokenCount;
     u32 tokenExpert;
     u32 weightsRowsOnInput;   ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
 };
@@ -53,26 +53,33 @@ struct MoeGemmArguments {
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs:
 /// slabs of 64 columns. kOneRow: every token has exactly one row. kRows: token rows of a block at most.
 template <int kFormat, int kUpBlocks, int kUpSlabs, int kDownBlocks, int kDownSlabs, int kOutputs, int kActivation,
-          bool kOneRow, int kRows>
+          bool kOneRow, int kRows, bool kGathers>
 struct MoeGemm {
-    static_assert(kRows == 32 || kRows == 64 || kRows == 128, "a number of token columns that products exist for");
+    static_assert(kRows == 32 || kRows == 64 || kRows == 96 || kRows == 128, "a number of token columns that products exist for");
     static constexpr int kBlocks = 4;   ///< blocks of weight rows of an item
     static constexpr int kMultipliers = 8;
-    static constexpr int kGatherers = 2;
-    static constexpr int kThreads = 32 * (kMultipliers + 2 + kGatherers);
+    static constexpr int kCopiers = kGathers ? 2 : 1;  ///< warps that copy activations
+    static constexpr int kThreads = 32 * (kMultipliers + 4);
     static constexpr int kUpGroups = (kUpBlocks + kBlocks - 1) / kBlocks;
     static constexpr int kDownGroups = (kDownBlocks + kBlocks - 1) / kBlocks;
     static_assert(kOutputs % 8 == 0, "16-byte stores");
 
-    static constexpr int kInputBytes = kRows * PACKED_BYTES;
-    static constexpr int kStageBytes = (kInputBytes + kBlocks * slab_bytes(kFormat) + 1023) / 1024 * 1024;
+    /// Two slabs a stage cost less waiting, but leave room for fewer stages.
+#ifdef STAGE_SLABS
+    static constexpr int kStageSlabs = STAGE_SLABS;
+#else
+    static constexpr int kStageSlabs = kRows <= 64 && kFormat != BF16 && kFormat != FP8 ? 2 : 1;
+#endif
+    static constexpr int kInputBytes = kRows * PACKED_BYTES;  ///< of a slab
+    static constexpr int kBlockBytes = kStageSlabs * slab_bytes(kFormat);
+    static constexpr int kStageBytes = (kStageSlabs * kInputBytes + kBlocks * kBlockBytes + 1023) / 1024 * 1024;
     static constexpr bool kGated = is_gated(kActivation);
     static constexpr int kStagingBytes = kRows * PACKED_BYTES;  ///< of 64 columns of `hidden`
     static constexpr int kStagings = kGated ? kBlocks / 2 : kBlocks;
     static constexpr int kWarpFloats = kBlocks / 2 * 16 * kRows;      ///< sums of a warp
     static constexpr int kPartFloats = kMultipliers * kWarpFloats;  ///< of a part of an item
-    static constexpr int kParts = kRows > 64 ? 4 : 8;               ///< of an item at the end of the queue
-    static constexpr int kLargestParts = 4;                         ///< parts for each CTA, at most
+    static constexpr int kParts = 4;                                ///< of an item at the end of the queue
+    static constexpr int kLargestParts = 3;                         ///< parts for each CTA, at most
     static constexpr int kLeastSlabs = 8;                           ///< of a part
     static constexpr int kItems = 4;
     static constexpr int kAhead = 8;  ///< slabs before an item's end at which the next one is taken
@@ -150,18 +157,9 @@ struct MoeGemm {
     }
 
     DEVICE const char* inputs(u32 stage) const { return memory + stage * kStageBytes; }
-    DEVICE const char* weights(u32 stage) const { return memory + stage * kStageBytes + kInputBytes; }
+    DEVICE const char* weights(u32 stage) const { return memory + stage * kStageBytes + kStageSlabs * kInputBytes; }
 
     // --- The warp that takes items ---
-
-    DEVICE u32 block_count() const {
-        return arguments.routing.list ? arguments.routing.list->count : (arguments.tokenCount + kRows - 1) / kRows;
-    }
-
-    DEVICE RowBlock block(u32 index) const {
-        if (arguments.routing.list) return arguments.routing.list->blocks[index];
-        return {arguments.tokenExpert, index * kRows, min(kRows, arguments.tokenCount - index * kRows), 0};
-    }
 
     /// The blocks of one expert around `index`: [first, end).
     DEVICE void blocks_of_expert(u32 index, u32 count, u32& first, u32& end) const {
@@ -206,7 +204,7 @@ struct MoeGemm {
         blocks_of_expert(number / groups, count, first, end);
         const u32 within = number - first * groups, group = within / (end - first);
         const u32 rowBlock = first + within - group * (end - first);
-        const RowBlock block = this->block(rowBlock);
+        const RowBlock block = row_block(arguments.routing, rowBlock, arguments.tokenExpert, arguments.tokenCount, kRows);
         for (u32 row = lane; row < kRows; row += 32) {
             const u32 source = block.firstRow + min(row, block.rowCount - 1);
             item.weights[row] = up == (arguments.weightsRowsOnInput != 0) ? row_weight(arguments.routing, source) : 1.0f;
@@ -234,7 +232,7 @@ struct MoeGemm {
     }
 
     DEVICE void take_items() const {
-        if (lane == 0) queue->fill(block_count());
+        if (lane == 0) queue->fill(block_count(arguments.routing, arguments.tokenCount, kRows));
         __syncwarp();
         u32 staged = 0, stored = 0;
         for (u32 taken = 0;; ++taken) {
@@ -257,21 +255,39 @@ struct MoeGemm {
             __syncwarp();
             if (lane == 0) barrier_arrive(&barriers->itemsFull[taken % kItems]);
             if (remains) continue;
-            while (stored < taken) store_hidden(stored, taken);
+            while (kGathers && stored < taken) store_hidden(stored, taken);
             return;
         }
     }
 
-    // --- The same warp stores `hidden`, while it waits: for items other than its own, others may wait ---
+    // --- Storing `hidden`: by a thread of its own or, where two warps gather, by the warp that takes items, while it waits ---
+
+    DEVICE void store_hidden() const {
+        for (u32 index = 0;; ++index) {
+            const Item& item = await_item(index);
+            if (item.blocks == 0) return;
+            if (kUpBlocks > 0 && item.up) {
+                barrier_wait(&barriers->stagingFull, item.staging);
+                store_hidden(item);
+            }
+            release_item(index);
+        }
+    }
 
     DEVICE void wait_storing(u64* barrier, u32 parity, u32& stored, u32 taken) const {
-        while (!__any_sync(~0u, barrier_poll(barrier, parity))) store_hidden(stored, taken);
+        if constexpr (kGathers)
+            while (!__any_sync(~0u, barrier_poll(barrier, parity))) {
+                store_hidden(stored, taken);
+                __nanosleep(200);
+            }
+        else
+            barrier_wait(barrier, parity);
     }
 
     /// Passes over the items [stored, taken) whose rows are in memory, or are not of the first product; stores the first
     /// other one's if they are complete.
     DEVICE void store_hidden(u32& stored, u32 taken) const {
-        if (stored == taken) return;
+        if (!kGathers || stored == taken) return;
         const Item& item = items[stored % kItems];
         if (kUpBlocks > 0 && item.up) {
             if (!__any_sync(~0u, barrier_poll(&barriers->stagingFull, item.staging))) return;
@@ -330,27 +346,26 @@ struct MoeGemm {
     DEVICE void copy_weights(const char* source, u32 pitch, u32 blocks, u32 slabs, Cursor& cursor, bool elected) const {
         const u64 policy = evict_first_policy();
 #pragma unroll 1
-        for (u32 slab = 0; slab < slabs; ++slab) {
+        for (u32 slab = 0; slab < slabs; slab += kStageSlabs) {
             barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
             if (elected) {
                 u64* full = &barriers->full[cursor.stage];
-                char* stage = memory + cursor.stage * kStageBytes + kInputBytes;
-                if (slab + kAhead == slabs || (slab == 0 && slabs < kAhead)) barrier_arrive(&barriers->nearEnd);
-                barrier_arrive_expecting(full, blocks * slab_bytes(kFormat));
+                char* stage = memory + cursor.stage * kStageBytes + kStageSlabs * kInputBytes;
+                const u32 bytes = min(kStageSlabs, slabs - slab) * slab_bytes(kFormat);
+                if (slab + kAhead >= slabs && (slab == 0 || slab + kAhead - kStageSlabs < slabs)) barrier_arrive(&barriers->nearEnd);
+                barrier_arrive_expecting(full, blocks * bytes);
 #pragma unroll
                 for (int i = 0; i < kBlocks; ++i)
-                    if (i < blocks)
-                        bulk_copy(stage + i * slab_bytes(kFormat), source + (u64)i * pitch, slab_bytes(kFormat), full, policy);
+                    if (i < blocks) bulk_copy(stage + i * kBlockBytes, source + (u64)i * pitch, bytes, full, policy);
             }
-            source += slab_bytes(kFormat);
+            source += kBlockBytes;
             cursor.advance();
         }
     }
 
-    // --- The warps that copy activations: tokens, 16 bytes a thread, or blocks of `hidden`, which one thread can copy ---
+    // --- The warps that copy activations ---
 
     DEVICE void copy_inputs() const {
-        const u32 gatherer = warp - (kThreads / 32 - kGatherers);
         const bool elected = elect_one();
         Cursor cursor{0, 0};
         for (u32 index = 0;; ++index) {
@@ -358,24 +373,26 @@ struct MoeGemm {
             const u32 blocks = same_in_all(item.blocks);
             if (blocks == 0) return;
             const u32 firstSlab = same_in_all(item.firstSlab), slabs = same_in_all(item.slabs);
-            if (kUpBlocks == 0 || same_in_all(item.up)) {
-                gather_tokens(index, arguments.inputs + (u64)firstSlab * arguments.tokenCount * PACKED_BYTES, slabs, cursor);
+            const u32 rowCount = same_in_all(item.rowCount), slot = same_in_all(item.slot);
+            const bool isInput = kUpBlocks == 0 || same_in_all(item.up);
+            if (kGathers && isInput) {
+                const char* tokens = arguments.inputs + (u64)firstSlab * arguments.tokenCount * PACKED_BYTES;
+                gather_tokens(index, tokens, rowCount, slabs, cursor);
             } else {
-                const u32 slot = same_in_all(item.slot), rowCount = same_in_all(item.rowCount);
                 __syncwarp();
                 if (elected) release_item(index);
-                fence_async();
-                copy_hidden(arguments.hidden + ((u64)firstSlab * arguments.slots + slot) * PACKED_BYTES,
-                            slot_count(rowCount) * PACKED_BYTES, slabs, cursor, elected && gatherer == 0);
+                if (!isInput) fence_async();
+                const char* rows = isInput ? arguments.inputs : arguments.hidden;
+                copy_rows(rows + ((u64)firstSlab * arguments.slots + slot) * PACKED_BYTES, slot_count(rowCount) * PACKED_BYTES,
+                          slabs, cursor, elected);
             }
         }
     }
 
-    DEVICE void gather_tokens(u32 index, const char* source, u32 slabs, Cursor& cursor) const {
-        constexpr int rowsAtOnce = 32 * kGatherers / 8;
-        const u32 thread = threadIdx.x % (32 * kGatherers), piece = thread % 8, first = thread / 8;
-        const Item& item = await_item(index);
-        const u32 rowCount = same_in_all(item.rowCount);
+    DEVICE void gather_tokens(u32 index, const char* source, u32 rowCount, u32 slabs, Cursor& cursor) const {
+        constexpr int rowsAtOnce = 32 * kCopiers / 8;
+        const u32 thread = threadIdx.x % (32 * kCopiers), piece = thread % 8, first = thread / 8;
+        const Item& item = items[index % kItems];
         u32 offsets[kRows / rowsAtOnce];
 #pragma unroll
         for (int i = 0; i < kRows / rowsAtOnce; ++i)
@@ -386,33 +403,39 @@ struct MoeGemm {
         const u32 target = first * PACKED_BYTES + (piece ^ first % 8) * 16;
 #pragma unroll 1
         for (u32 slab = 0; slab < slabs; ++slab) {
-            barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
-            char* stage = memory + cursor.stage * kStageBytes + target;
+            if (slab % kStageSlabs == 0) barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
+            char* rows = memory + cursor.stage * kStageBytes + slab % kStageSlabs * kInputBytes + target;
 #pragma unroll
             for (int i = 0; i < kRows / rowsAtOnce; i += 2) {
                 if (i * rowsAtOnce >= rowCount) break;
-                copy_16(stage + i * rowsAtOnce * PACKED_BYTES, source + offsets[i]);
-                copy_16(stage + (i + 1) * rowsAtOnce * PACKED_BYTES, source + offsets[i + 1]);
+                copy_16(rows + i * rowsAtOnce * PACKED_BYTES, source + offsets[i]);
+                copy_16(rows + (i + 1) * rowsAtOnce * PACKED_BYTES, source + offsets[i + 1]);
             }
-            barrier_arrive_after_copies(&barriers->full[cursor.stage]);
             source += pitch;
+            if (slab % kStageSlabs != kStageSlabs - 1 && slab + 1 < slabs) continue;
+            barrier_arrive_after_copies(&barriers->full[cursor.stage]);
             cursor.advance();
         }
     }
 
-    DEVICE void copy_hidden(const char* source, u32 bytes, u32 slabs, Cursor& cursor, bool copies) const {
+    /// Rows that lie as they are wanted, which one thread copies; where all else gather, they say that they have nothing to.
+    DEVICE void copy_rows(const char* source, u32 bytes, u32 slabs, Cursor& cursor, bool elected) const {
         const u64 policy = evict_last_policy(), pitch = (u64)arguments.slots * PACKED_BYTES;
+        const bool copies = elected && warp == kMultipliers + 2;
 #pragma unroll 1
-        for (u32 slab = 0; slab < slabs; ++slab) {
-            barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
+        for (u32 slab = 0; slab < slabs; slab += kStageSlabs) {
             u64* full = &barriers->full[cursor.stage];
+            barrier_wait(&barriers->empty[cursor.stage], cursor.parity ^ 1);
             if (copies) {
-                barrier_arrive_expecting(full, bytes);
-                bulk_copy(memory + cursor.stage * kStageBytes, source, bytes, full, policy);
-            } else {
+                const u32 count = min(kStageSlabs, slabs - slab);
+                barrier_arrive_expecting(full, count * bytes);
+#pragma unroll
+                for (int i = 0; i < kStageSlabs; ++i)
+                    if (i < count) bulk_copy(memory + cursor.stage * kStageBytes + i * kInputBytes, source + i * pitch, bytes, full, policy);
+            } else if (kGathers) {
                 barrier_arrive(full);
             }
-            source += pitch;
+            source += kStageSlabs * pitch;
             cursor.advance();
         }
     }
@@ -421,52 +444,71 @@ struct MoeGemm {
 
     DEVICE u32 group() const { return warp / 4; }
 
+    /// Loads this warp's share of a slab's weights.
+    template <int kPerGroup>
+    DEVICE void load(TileFragments<kFormat> (&tiles)[kPerGroup], u32 stage, int slab) const {
+        const u32 offset = group() * kPerGroup * kBlockBytes + warp % 4 * tile_bytes(kFormat) + slab * slab_bytes(kFormat);
+#pragma unroll
+        for (int m = 0; m < kPerGroup; ++m) tiles[m].load(weights(stage) + offset + m * kBlockBytes, lane);
+    }
+
     /// Sums of kPerGroup blocks of weight rows and N token columns over all slabs.
     template <int N, int kPerGroup>
-    DEVICE void multiply(float (&sums)[kPerGroup][N / 8][4], Cursor& cursor, u32 slabs) const {
+    DEVICE void multiply(float (&sums)[kPerGroup][N / 8][4], Cursor& cursor, u32 slabs, bool isGathered) const {
         TileFragments<kFormat> tiles[kPerGroup];
-        const u32 offset = group() * kPerGroup * slab_bytes(kFormat) + warp % 4 * tile_bytes(kFormat);
-        auto load = [&](TileFragments<kFormat> (&tiles)[kPerGroup], u32 stage) {
-#pragma unroll
-            for (int m = 0; m < kPerGroup; ++m) tiles[m].load(weights(stage) + offset + m * slab_bytes(kFormat), lane);
-        };
 #pragma unroll
         for (int m = 0; m < kPerGroup; ++m)
 #pragma unroll
             for (int n = 0; n < N / 8; ++n) sums[m][n][0] = sums[m][n][1] = sums[m][n][2] = sums[m][n][3] = 0;
-        await_stage(cursor);
-        load(tiles, cursor.stage);
-        u32 previous = 0;
+        await_stage(cursor, isGathered);
+        load(tiles, cursor.stage, 0);
+        u32 previous = ~0u;
 #pragma unroll 1
-        for (u32 slab = 0; slab < slabs; ++slab) {
+        for (u32 left = slabs;;) {
             TileFragments<kFormat> next[kPerGroup];
-            const u64 b = wgmma_descriptor(inputs(cursor.stage));
+            multiply_slab<N, kPerGroup, 0>(sums, tiles, next, cursor, previous, left, isGathered);
+            if (--left == 0) break;
+            if (kStageSlabs == 1) {
 #pragma unroll
-            for (int m = 0; m < kPerGroup; ++m) tiles[m].prepare();
-            multiply_step<N, kPerGroup, 0>(sums, tiles, b);
-            if (slab > 0) release_stage(previous);
-            previous = cursor.stage;
-            cursor.advance();
-            multiply_step<N, kPerGroup, 1>(sums, tiles, b);
-            multiply_step<N, kPerGroup, 2>(sums, tiles, b);
-            if (slab + 1 < slabs) {
-                await_stage(cursor);
-                load(next, cursor.stage);
+                for (int m = 0; m < kPerGroup; ++m) tiles[m] = next[m];
+            } else {
+                multiply_slab<N, kPerGroup, kStageSlabs - 1>(sums, next, tiles, cursor, previous, left, isGathered);
+                if (--left == 0) break;
             }
-            multiply_step<N, kPerGroup, 3>(sums, tiles, b);
-#pragma unroll
-            for (int m = 0; m < kPerGroup; ++m) tiles[m] = next[m];
         }
         wgmma_wait<0>();
 #pragma unroll
         for (int m = 0; m < kPerGroup; ++m) wgmma_hold(sums[m]);
-        release_stage(previous);
+        release_stage(cursor.stage);
+        cursor.advance();
     }
 
-    /// Waits for a stage's operands. Some of them came by ordinary copies, which the matrix units must not overtake.
-    DEVICE void await_stage(const Cursor& cursor) const {
+    /// Multiplies a slab, the first or the second of its stage, and loads the weights of the next one.
+    template <int N, int kPerGroup, int slab>
+    DEVICE void multiply_slab(float (&sums)[kPerGroup][N / 8][4], TileFragments<kFormat> (&tiles)[kPerGroup],
+                              TileFragments<kFormat> (&next)[kPerGroup], Cursor& cursor, u32& previous, u32 left, bool isGathered) const {
+        const u64 b = wgmma_descriptor(inputs(cursor.stage) + slab * kInputBytes);
+#pragma unroll
+        for (int m = 0; m < kPerGroup; ++m) tiles[m].prepare();
+        multiply_step<N, kPerGroup, 0>(sums, tiles, b);
+        if (slab == 0 && previous != ~0u) release_stage(previous);
+        multiply_step<N, kPerGroup, 1>(sums, tiles, b);
+        multiply_step<N, kPerGroup, 2>(sums, tiles, b);
+        if (left > 1) {
+            if (slab == kStageSlabs - 1) {
+                previous = cursor.stage;
+                cursor.advance();
+                await_stage(cursor, isGathered);
+            }
+            load(next, cursor.stage, (slab + 1) % kStageSlabs);
+        }
+        multiply_step<N, kPerGroup, 3>(sums, tiles, b);
+    }
+
+    /// Waits for a stage's operands. What came by ordinary copies has to be made visible to the matrix units.
+    DEVICE void await_stage(const Cursor& cursor, bool isGathered) const {
         barrier_wait(&barriers->full[cursor.stage], cursor.parity);
-        fence_async_shared();
+        if (isGathered) fence_async_shared();
     }
 
     DEVICE void release_stage(u32 stage) const {
@@ -490,12 +532,12 @@ struct MoeGemm {
     template <int N, int kPerGroup>
     DEVICE void process(const Item& item, Cursor& cursor) const {
         float sums[kPerGroup][N / 8][4];
-        multiply<N, kPerGroup>(sums, cursor, item.slabs);
+        multiply<N, kPerGroup>(sums, cursor, item.slabs, kGathers && (kUpBlocks == 0 || item.up));
         if (item.up) {
             barrier_wait(&barriers->stagingEmpty, item.staging ^ 1);
             stage_hidden(item, sums);
         } else if (item.parts == 1) {
-            store_outputs<kPerGroup>(item, [&](int m, auto body) { each_row(sums[m], item.rowCount, body); });
+            store_outputs<kPerGroup>(item, SumRows<kPerGroup, N / 8>{*this, item, sums});
         } else {
             store_part(item, sums);
         }
@@ -643,6 +685,17 @@ struct MoeGemm {
 
     // --- Second product: down, router weights, residual ---
 
+    /// The rows of an item whose sums are in registers, for store_outputs. NVRTC takes generic lambdas for host code.
+    template <int kPerGroup, int kColumns>
+    struct SumRows {
+        const MoeGemm& gemm;
+        const Item& item;
+        const float (&sums)[kPerGroup][kColumns][4];
+
+        template <class Body>
+        DEVICE void operator()(int m, Body body) const { gemm.each_row(sums[m], item.rowCount, body); }
+    };
+
     /// eachRow(m, body) calls body with the rows of this warpgroup's m-th block of weight rows.
     template <int kPerGroup, class EachRow>
     DEVICE void store_outputs(const Item& item, EachRow eachRow) const {
@@ -695,40 +748,51 @@ struct MoeGemm {
             }
     }
 
+    /// Adds up one quad of the parts of an item.
+    DEVICE void add_parts(const Item& item, u32 index, float (&sums)[4]) const {
+        sums[0] = sums[1] = sums[2] = sums[3] = 0;
+#pragma unroll 4
+        for (u32 part = 0; part < item.parts; ++part) {
+            const uint4 other = load_volatile(part_sums(item, part) + index * 32);
+            sums[0] += __uint_as_float(other.x), sums[1] += __uint_as_float(other.y);
+            sums[2] += __uint_as_float(other.z), sums[3] += __uint_as_float(other.w);
+        }
+    }
+
+    /// The rows of a divided item, for store_outputs.
+    struct PartRows {
+        const MoeGemm& gemm;
+        const Item& item;
+
+        template <class Body>
+        DEVICE void operator()(int m, Body body) const {
+#pragma unroll 1
+            for (u32 n = 0; n * 8 < item.rowCount; n += 2) {
+                float low[4], high[4];
+                gemm.add_parts(item, m * (kRows / 8) + n, low);
+                gemm.add_parts(item, m * (kRows / 8) + n + 1, high);
+                gemm.scatter_rows(low, high);
+                body(n * 8 + gemm.lane / 2, gemm.scratch() + gemm.lane / 2 * kSumPitch);
+                __syncwarp();
+            }
+        }
+    };
+
     /// If this warp's is the last of the parts to be there, adds them up and stores the outputs.
     DEVICE void finish_parts(const Item& item) const {
         __syncwarp();
         u32 number = 0;
         if (lane == 0) number = take_number(arguments.counters + 32 + item.split * kMultipliers + warp, item.parts);
         if (__shfl_sync(~0u, number, 0) != item.parts - 1) return;
-        auto sum = [&](float (&sums)[4], u32 index) {
-            sums[0] = sums[1] = sums[2] = sums[3] = 0;
-#pragma unroll 4
-            for (u32 part = 0; part < item.parts; ++part) {
-                const uint4 other = load_volatile(part_sums(item, part) + index * 32);
-                sums[0] += __uint_as_float(other.x), sums[1] += __uint_as_float(other.y);
-                sums[2] += __uint_as_float(other.z), sums[3] += __uint_as_float(other.w);
-            }
-        };
-        auto eachRow = [&](int m, auto body) {
-#pragma unroll 1
-            for (u32 n = 0; n * 8 < item.rowCount; n += 2) {
-                float low[4], high[4];
-                sum(low, m * (kRows / 8) + n), sum(high, m * (kRows / 8) + n + 1);
-                scatter_rows(low, high);
-                body(n * 8 + lane / 2, scratch() + lane / 2 * kSumPitch);
-                __syncwarp();
-            }
-        };
-        if (item.blocks > kBlocks / 2) store_outputs<2>(item, eachRow);
-        else store_outputs<1>(item, eachRow);
+        if (item.blocks > kBlocks / 2) store_outputs<2>(item, PartRows{*this, item});
+        else store_outputs<1>(item, PartRows{*this, item});
     }
 
     DEVICE void run() {
         if (threadIdx.x == 0) {
-            for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], 1 + 32 * kGatherers), barrier_init(&barriers->empty[i], kMultipliers);
+            for (int i = 0; i < kStages; ++i) barrier_init(&barriers->full[i], kGathers ? 1 + 32 * kCopiers : 2), barrier_init(&barriers->empty[i], kMultipliers);
             for (int i = 0; i < kItems; ++i)
-                barrier_init(&barriers->itemsFull[i], 1), barrier_init(&barriers->itemsEmpty[i], kMultipliers + kGatherers + 2);
+                barrier_init(&barriers->itemsFull[i], 1), barrier_init(&barriers->itemsEmpty[i], kMultipliers + kCopiers + 2);
             barrier_init(&barriers->nearEnd, 1);
             barrier_init(&barriers->stagingFull, kMultipliers), barrier_init(&barriers->stagingEmpty, 1);
             fence_barrier_init();
@@ -744,9 +808,11 @@ struct MoeGemm {
                 copy_weights();
             } else if (warp == kMultipliers + 1) {
                 take_items();
-            } else {
+            } else if (warp < kMultipliers + 2 + kCopiers) {
                 wait_for_previous_kernel();
                 copy_inputs();
+            } else if (lane == 0) {
+                store_hidden();
             }
         }
     }

@@ -7,17 +7,23 @@
 //             weights as the 16-row operand, 8 tokens a product, FP32 sums; activations: global → shared beside their
 //             weights, by one warp that alone waits for what wrote them. Four more warps finish the sums, so that no
 //             warp that multiplies ever waits for global memory.
+//             Router logits, if there are any: every CTA chooses the experts of all tokens and lists the rows in its shared
+//             memory, with the code and the results of any/route.cu.
 //             Sums over the contracted dimension: registers, then shared memory among warps, then global memory among CTAs
 //             (fixed order, so results repeat bit for bit).
 // Bytes       0.5625 (NVFP4) or 0.53125 (MXFP4) a weight of the experts hit, once; bound by bandwidth.
 // One launch  does both products: while the last CTAs finish the first, the ring of every CTA fills with weights of the
 //             second. All CTAs must therefore be resident at once: the grid is one CTA an SM.
-// Source      weight layout and arithmetic: common/tiles.cuh; division of work: common/stream.cuh.
+// Source      weight layout and arithmetic: common/tiles.cuh; division of work: common/stream.cuh; routing:
+//             common/choice.cuh.
 #include "common/activation.cuh"
+#include "common/choice.cuh"
 #include "common/stream.cuh"
 
 struct MoeStreamArguments {
-    Routing routing;
+    Routing routing;            ///< unless there are logits
+    const char* logits;         ///< [T, experts], aligned to 16 bytes: each CTA routes the tokens by itself; or null
+    const float* routerBiases;  ///< [experts], BIASED_SIGMOID only
     StreamOperands up;    ///< gate and up rows in turns of 8, or up rows alone; inputs are the layer's, [T, ..]
     StreamOperands down;  ///< inputs are `hidden`
     u16* hidden;          ///< BF16 [rows, down.inputPitch]; columns beyond the first product's are zero and stay so
@@ -33,13 +39,61 @@ struct MoeStreamArguments {
     StreamState* state;
     u32 tokenCount;
     u32 routingIsEarly;      ///< routing was complete before the previous kernel began
+    float routerFactor;      ///< multiplies all weights that logits give
     u32 weightsRowsOnInput;  ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
+};
+
+/// Of launches that never get logits.
+struct NoChoice {};
+
+/// Rows and blocks in shared memory, from logits. `Choice`: an `ExpertChoice`.
+template <class Choice, int kTokens, int kRows>
+struct StreamRouting {
+    static constexpr u32 kRowCount = kTokens * Choice::kTopK;
+    static constexpr u32 kBlocks = kRowCount / kRows + (kRowCount < Choice::kExperts ? kRowCount : Choice::kExperts);
+    static constexpr u32 kMaskRows = (kTokens + 31) / 32;
+    static constexpr u32 kListBytes = 16 + 16 * kBlocks;
+    static constexpr u32 bytes = (kListBytes + 8 * kRowCount + Choice::Choices::bytes(kMaskRows, kTokens) + 15) / 16 * 16;
+
+    RowBlockList* list;
+    RowOutputs rows;
+    typename Choice::Choices choices;
+
+    DEVICE StreamRouting(char* memory) : choices(memory + kListBytes + 8 * kRowCount, kMaskRows, 0, kTokens) {
+        list = reinterpret_cast<RowBlockList*>(memory);
+        rows.tokens = reinterpret_cast<u32*>(memory + kListBytes);
+        rows.weights = reinterpret_cast<float*>(memory + kListBytes + 4 * kRowCount);
+        rows.ofSlots = nullptr;
+    }
+
+    /// By all threads, after the masks have been cleared. A warp has a token.
+    DEVICE void route(const char* logits, const float* biases, float factor, u32 tokenCount) const {
+        const typename Choice::Router router(logits, biases, factor);
+        wait_for_previous_kernel();
+        for (u32 token = threadIdx.x / 32; token < tokenCount; token += blockDim.x / 32) {
+            typename Choice::LaneLogits values;
+            values.load(router.row(token));
+            router.choose(values, token, token, choices);
+        }
+        __syncthreads();
+        u32 counts[Choice::kLaneExperts];
+        choices.count(counts);
+        const typename Choice::LaneStarts starts(counts, [](u32 count) { return (count + kRows - 1) / kRows; });
+        if (threadIdx.x < 32) Choice::store_blocks(counts, starts, kRows, 0, 1, list);
+        Choice::store_rows(choices, nullptr, starts, 0, tokenCount, rows);
+        __syncthreads();
+    }
+};
+
+template <int kTokens, int kRows>
+struct StreamRouting<NoChoice, kTokens, kRows> {
+    static constexpr u32 bytes = 0;
 };
 
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs: slabs of 64 columns.
 template <int kFormat_, int kUpBlocks_, int kUpSlabs_, int kDownBlocks_, int kDownSlabs_, int kOutputs_, int kActivation_,
-          int kRows_, int kTokens_, int kChunk_, int kStages_, int kInFlight, int kLead, int kSlabTurns_, int kChunkTurns_,
-          int kMiddle = kInFlight>
+          int kRows_, int kTokens_, int kChunk_, int kStages_, int kInFlight, int kLead, int kMiddle, int kWarpTiles_,
+          int kSlabTurns_, int kChunkTurns_, class Choice>
 struct MoeStream {
     static constexpr int kFormat = kFormat_, kUpBlocks = kUpBlocks_, kDownBlocks = kDownBlocks_, kOutputs = kOutputs_;
     static constexpr int kActivation = kActivation_;
@@ -47,12 +101,15 @@ struct MoeStream {
     static constexpr int kHiddenColumns = kGated ? 32 : 64;  ///< of a block of the first product's weight rows
     static constexpr int kRows = kRows_;      ///< token rows of a block: 1, 2, 4, or a multiple of 8
     static constexpr int kTokens = kTokens_;  ///< tokens at most
-    /// Warps that share 16 weight rows: kSlabTurns take turns at the slabs of a chunk, kChunkTurns at the chunks.
+    /// A warp multiplies kWarpTiles of the four tiles of a slab; kTileWarps warps a whole slab.
+    static constexpr int kWarpTiles = kWarpTiles_, kTileWarps = 4 / kWarpTiles;
+    /// Warps that share tiles: kSlabTurns take turns at the slabs of a chunk, kChunkTurns at the chunks.
     static constexpr int kSlabTurns = kSlabTurns_, kChunkTurns = kChunkTurns_, kTurns = kSlabTurns * kChunkTurns;
     static_assert(kStages_ % kChunkTurns == 0, "a stage must belong to the same warps each time round");
     static constexpr int kColumnTiles = kRows <= 8 ? 1 : kRows / 8;
-    static constexpr int kSets = kColumnTiles == 1 ? 2 : 1;  ///< independent sums, to hide the product's latency
-    static constexpr int kMultipliers = 4 * kTurns, kFinishers = 4;
+    static constexpr int kSets = kColumnTiles * kWarpTiles == 1 ? 2 : 1;  ///< independent sums, to hide the latency
+    static constexpr int kMultipliers = kTileWarps * kTurns, kFinishers = 4;
+    static_assert(kMultipliers % 4 == 0, "the warps that finish are whole groups of four");
     static constexpr int kThreads = 32 * (kMultipliers + kFinishers + 2);
 
     typedef StreamRing<kFormat, kRows, kChunk_, kStages_> Ring;
@@ -64,7 +121,9 @@ struct MoeStream {
     static constexpr int kSumLanes = kRows >= 8 ? 4 : (kRows + 1) / 2;  ///< lanes of four that hold columns in use
     static constexpr int kBufferQuads = kTurns * 4 * kColumnTiles * 8 * kSumLanes;
     static constexpr int kOutputBytes = kDownBlocks == 0 ? 0 : 4 * TILE_ROWS * kTokens * 4;
-    static constexpr int kSharedBytes = Ring::bytes + 2 * kBufferQuads * 16 + kOutputBytes + 4 * 8;
+    static constexpr int kExchangeBytes = 2 * kBufferQuads * 16 + kOutputBytes + 4 * 8;
+    typedef StreamRouting<Choice, kTokens, kRows> Routed;
+    static constexpr int kSharedBytes = Ring::bytes + kExchangeBytes + Routed::bytes;
     static constexpr int kUpPart = 128 * kColumnTiles, kDownPart = kTokens * TILE_ROWS;
     static constexpr int kPartialFloats = kUpPart > kDownPart ? kUpPart : kDownPart;
 
@@ -75,48 +134,54 @@ struct MoeStream {
     float4* buffers;
     float* outputs;  ///< of a finishing warp: its 16 rows of the output block, [kTokens][16]
     u64* exchange;   ///< barriers: buffers full, buffers empty
-    int lane, tile, turn;
+    char* routed;    ///< memory of `Routed`
+    Routing routing;
+    bool isEarly;  ///< routing is known before the previous kernel has ended
+    int lane, tile;  ///< that a finishing warp has
 
     DEVICE MoeStream(const MoeStreamArguments& arguments, char* memory)
-        : arguments(arguments), ring{memory}, lane(threadIdx.x % 32), tile(threadIdx.x / 32 % 4), turn(threadIdx.x / 128) {
+        : arguments(arguments), ring{memory}, lane(threadIdx.x % 32), tile(threadIdx.x / 32 % 4) {
         buffers = reinterpret_cast<float4*>(memory + Ring::bytes);
         char* rest = memory + Ring::bytes + 2 * kBufferQuads * 16;
         outputs = reinterpret_cast<float*>(rest) + tile * TILE_ROWS * kTokens;
         exchange = reinterpret_cast<u64*>(rest + kOutputBytes);
+        routed = memory + Ring::bytes + kExchangeBytes;
+        routing = arguments.routing;
+        isEarly = arguments.routingIsEarly;
     }
 
-    DEVICE float4* buffer(u32 index, int turn) const {
+    DEVICE float4* buffer(u32 index, int turn, int tile) const {
         const int first = (turn * 4 + tile) * kColumnTiles * 8;
         return buffers + index * kBufferQuads + (first + lane / 4) * kSumLanes + lane % 4;
     }
 
     // --- The warps that copy ---
 
-    DEVICE void copy_weights() const {
-        WeightStream<Ring, kInFlight, kLead, kMiddle> stream{ring, arguments.state};
-        stream.begin();
-        if (!arguments.routingIsEarly) wait_for_previous_kernel();
-        const u32 blockCount = arguments.routing.list->count;
-        stream.wait_for_turn();
-        if (kUpBlocks > 0) stream.issue(UpWork(blockCount, gridDim.x), kUpBlocks, arguments.up, arguments.routing);
-        if (kDownBlocks > 0) stream.issue(DownWork(blockCount, gridDim.x), kDownBlocks, arguments.down, arguments.routing);
+    typedef WeightStream<Ring, kInFlight, kLead, kMiddle> Weights;
+
+    DEVICE void copy_weights(Weights& stream) const {
+        if (!isEarly) wait_for_previous_kernel();
+        const u32 blockCount = routing.list->count;
+        if (isEarly) stream.wait_for_turn();
+        if (kUpBlocks > 0) stream.issue(UpWork(blockCount, gridDim.x), kUpBlocks, arguments.up, routing);
+        if (kDownBlocks > 0) stream.issue(DownWork(blockCount, gridDim.x), kDownBlocks, arguments.down, routing);
         stream.end();
     }
 
     DEVICE void copy_inputs() {
-        if (!arguments.routingIsEarly) wait_for_previous_kernel();
-        const u32 blockCount = arguments.routing.list->count;
+        if (!isEarly) wait_for_previous_kernel();
+        const u32 blockCount = routing.list->count;
         StreamState* state = arguments.state;
         Cursor cursor{0, 0};
         if (kUpBlocks > 0)
-            stream_inputs<Ring, UpWork, true>(ring, cursor, UpWork(blockCount, gridDim.x), arguments.up, arguments.routing,
+            stream_inputs<Ring, UpWork, true>(ring, cursor, UpWork(blockCount, gridDim.x), arguments.up, routing,
                                               wait_for_previous_kernel);
         if (kDownBlocks > 0)
             stream_inputs<Ring, DownWork, false>(ring, cursor, DownWork(blockCount, gridDim.x), arguments.down,
-                                                 arguments.routing, [&] {
+                                                 routing, [&] {
                                                      if (kUpBlocks == 0) return wait_for_previous_kernel();
-                                                     const u32 parts = 4 * kUpBlocks * blockCount;
-                                                     while (load_acquire(&state->finished) < parts) {}
+                                                     const u32 units = kUpBlocks * blockCount;
+                                                     while (load_acquire(&state->finished) < units) {}
                                                      __syncwarp();
                                                  });
         if (kUpBlocks > 0 && kDownBlocks > 0 && lane == 0 && take_number(&state->left, gridDim.x) == gridDim.x - 1)
@@ -125,35 +190,44 @@ struct MoeStream {
 
     // --- The warps that multiply ---
 
-    typedef float PartialSums[kSets][kColumnTiles][4];
+    typedef float PartialSums[kWarpTiles][kSets][kColumnTiles][4];
+
+    static DEVICE int warp() { return threadIdx.x / 32; }
+    static DEVICE int first_tile() { return warp() % kTileWarps * kWarpTiles; }
+    static DEVICE int turn() { return warp() / kTileWarps; }
 
     /// What a lane needs of one slab.
     struct Operands {
-        TileFragments<kFormat> weights;
+        TileFragments<kFormat> weights[kWarpTiles];
         uint4 inputs[kColumnTiles][2];  // of two k-steps each
 
-        DEVICE void load(const char* tile, const char* columns, int lane) {
-            weights.load(tile, lane);
+        DEVICE void load(const char* tiles, const char* columns, int lane) {
 #pragma unroll
             for (int n = 0; n < kColumnTiles; ++n)
 #pragma unroll
                 for (int half = 0; half < 2; ++half)
                     inputs[n][half] = *reinterpret_cast<const uint4*>(columns + n * 8 * Ring::pitch + half * 16);
+#pragma unroll
+            for (int m = 0; m < kWarpTiles; ++m) weights[m].load(tiles + m * tile_bytes(kFormat), lane);
         }
 
         DEVICE void multiply(PartialSums& sums) {
-            weights.prepare();
+#pragma unroll
+            for (int m = 0; m < kWarpTiles; ++m) weights[m].prepare();
             multiply_step<0>(sums), multiply_step<1>(sums), multiply_step<2>(sums), multiply_step<3>(sums);
         }
 
         template <int step>
         DEVICE void multiply_step(PartialSums& sums) const {
-            u32 a[4];
-            weights.template fragment<step>(a);
 #pragma unroll
-            for (int n = 0; n < kColumnTiles; ++n) {
-                const uint4& b = inputs[n][step / 2];
-                mma_16x8x16(sums[step % 2 * (kSets - 1)][n], a, step % 2 ? b.z : b.x, step % 2 ? b.w : b.y);
+            for (int m = 0; m < kWarpTiles; ++m) {
+                u32 a[4];
+                weights[m].template fragment<step>(a);
+#pragma unroll
+                for (int n = 0; n < kColumnTiles; ++n) {
+                    const uint4& b = inputs[n][step / 2];
+                    mma_16x8x16(sums[m][step % kSets][n], a, step % 2 ? b.z : b.x, step % 2 ? b.w : b.y);
+                }
             }
         }
     };
@@ -161,8 +235,8 @@ struct MoeStream {
     /// Adds the products of this warp's slabs of a chunk.
     DEVICE void multiply_chunk(const char* stage, int slabs, PartialSums& sums) const {
         constexpr int share = Ring::chunk / kSlabTurns, step = kSlabTurns;
-        const int first = turn % kSlabTurns;
-        const char* tiles = stage + tile * tile_bytes(kFormat) + first * slab_bytes(kFormat);
+        const int first = turn() % kSlabTurns;
+        const char* tiles = stage + first_tile() * tile_bytes(kFormat) + first * slab_bytes(kFormat);
         const char* columns = stage + Ring::weightBytes + lane / 4 % (kRows < 8 ? kRows : 8) * Ring::pitch +
                               lane % 4 * 32 + first * Ring::columnBytes;
         if (Ring::chunk % kSlabTurns == 0 && slabs == Ring::chunk) {
@@ -207,27 +281,31 @@ struct MoeStream {
             chunksUntilTurn -= chunks;
             walk.advance(count);
             barrier_wait(exchange + 2 + passed % 2, passed / 2 % 2 ^ 1);
-            if (lane % 4 < kSumLanes) {
-                float4* quads = buffer(passed % 2, turn);
-#pragma unroll
-                for (int n = 0; n < kColumnTiles; ++n) {
-                    float4& quad = quads[n * 8 * kSumLanes];
-                    quad = make_float4(sums[0][n][0], sums[0][n][1], sums[0][n][2], sums[0][n][3]);
-                    if (kSets == 2)
-                        quad = make_float4(quad.x + sums[kSets - 1][n][0], quad.y + sums[kSets - 1][n][1],
-                                           quad.z + sums[kSets - 1][n][2], quad.w + sums[kSets - 1][n][3]);
-                }
-            }
+            if (lane % 4 < kSumLanes) pass_on(sums, passed % 2);
             __syncwarp();
             if (lane == 0) barrier_arrive(exchange + passed % 2);
         }
     }
 
+    DEVICE void pass_on(const PartialSums& sums, u32 index) const {
+#pragma unroll
+        for (int m = 0; m < kWarpTiles; ++m) {
+            float4* quads = buffer(index, turn(), first_tile() + m);
+#pragma unroll
+            for (int n = 0; n < kColumnTiles; ++n) {
+                float total[4];
+#pragma unroll
+                for (int i = 0; i < 4; ++i) total[i] = sums[m][0][n][i] + (kSets == 2 ? sums[m][kSets - 1][n][i] : 0);
+                quads[n * 8 * kSumLanes] = make_float4(total[0], total[1], total[2], total[3]);
+            }
+        }
+    }
+
     DEVICE void multiply() const {
-        Cursor cursor{(u32)turn / kSlabTurns, 0};
-        u32 chunksUntilTurn = turn / kSlabTurns, passed = 0;
-        if (!arguments.routingIsEarly) wait_for_previous_kernel();
-        const u32 blockCount = arguments.routing.list->count;
+        Cursor cursor{(u32)turn() / kSlabTurns, 0};
+        u32 chunksUntilTurn = turn() / kSlabTurns, passed = 0;
+        if (!isEarly) wait_for_previous_kernel();
+        const u32 blockCount = routing.list->count;
         if (kUpBlocks > 0) multiply_share(UpWork(blockCount, gridDim.x), cursor, chunksUntilTurn, passed);
         if (kDownBlocks > 0) multiply_share(DownWork(blockCount, gridDim.x), cursor, chunksUntilTurn, passed);
     }
@@ -242,7 +320,7 @@ struct MoeStream {
             sums[n][0] = sums[n][1] = sums[n][2] = sums[n][3] = 0;
             if (lane % 4 < kSumLanes)
 #pragma unroll
-                for (int from = 0; from < kTurns; ++from) add(sums[n], buffer(passed % 2, from)[n * 8 * kSumLanes]);
+                for (int from = 0; from < kTurns; ++from) add(sums[n], buffer(passed % 2, from, tile)[n * 8 * kSumLanes]);
         }
         __syncwarp();
         if (lane == 0) barrier_arrive(exchange + 2 + passed % 2);
@@ -266,19 +344,34 @@ struct MoeStream {
                                         __float_as_uint(sums.w)));
     }
 
-    static DEVICE float4 take_part(uint4* part) {
-        uint4 words = load_volatile(part);
+    /// `words`: what a load of the part has found.
+    static DEVICE float4 take_part(uint4* part, uint4 words) {
         while (max(max(words.x, words.y), max(words.z, words.w)) == ~0u) words = load_volatile(part);
         store_volatile(part, make_uint4(~0u, ~0u, ~0u, ~0u));
         return make_float4(__uint_as_float(words.x), __uint_as_float(words.y), __uint_as_float(words.z),
                            __uint_as_float(words.w));
     }
 
-    /// Calls `body` with each part, in order, of a unit that ends at `end` and that this CTA has the beginning of.
-    template <class Work, class Body>
-    DEVICE void each_part(const Work& work, u32 end, Body body) const {
-        for (u32 cta = blockIdx.x + 1; cta < gridDim.x && work.share(cta) < end; ++cta)
-            if (work.share(cta) < work.share(cta + 1)) body(partial(cta));
+    /// The end of the CTAs after this one that have parts of a unit, which ends at `end`.
+    template <class Work>
+    DEVICE u32 end_of_parts(const Work& work, u32 end) const {
+        u32 cta = blockIdx.x + 1;
+        while (cta < gridDim.x && work.share(cta) < end) ++cta;
+        return cta;
+    }
+
+    /// Adds the CTAs' parts of a sum, in their order; several are on their way at once.
+    DEVICE void add_parts(float (&sums)[4], u32 index, u32 first, u32 end) const {
+        constexpr u32 together = 3;
+        for (; first < end; first += together) {
+            uint4 words[together];
+#pragma unroll
+            for (u32 i = 0; i < together; ++i)
+                if (first + i < end) words[i] = load_volatile(partial(first + i) + index);
+#pragma unroll
+            for (u32 i = 0; i < together; ++i)
+                if (first + i < end) add(sums, take_part(partial(first + i) + index, words[i]));
+        }
     }
 
     // --- What the sums are multiplied with ---
@@ -294,15 +387,15 @@ struct MoeStream {
     DEVICE u32 row_in_block(int n, int i) const { return n * 8 + lane % 4 * 2 + i; }
 
     DEVICE void load_block(Factors& factors, u32 rowBlock, bool weighted) const {
-        factors.block = arguments.routing.list->blocks[rowBlock];
+        factors.block = routing.list->blocks[rowBlock];
         factors.biases[0] = factors.biases[1] = 0;
 #pragma unroll
         for (int n = 0; n < kColumnTiles; ++n)
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
                 const u32 row = factors.block.firstRow + min(row_in_block(n, i), factors.block.rowCount - 1);
-                factors.weights[n][i] = weighted ? row_weight(arguments.routing, row) : 1.0f;
-                factors.tokens[n][i] = row_token(arguments.routing, row);
+                factors.weights[n][i] = weighted ? row_weight(routing, row) : 1.0f;
+                factors.tokens[n][i] = row_token(routing, row);
             }
     }
 
@@ -316,6 +409,12 @@ struct MoeStream {
             Factors factors;
             load_up_factors(factors, walk.rowBlock, weightBlock * kHiddenColumns + tile * (kHiddenColumns / 4) + lane / 4);
             walk.advance(count);
+            // The part that follows is the next CTA's first: it is there long before this one's last sums.
+            const bool continues = first == 0 && count < UpWork::slabs;
+            uint4 early[kColumnTiles];
+#pragma unroll
+            for (int n = 0; n < kColumnTiles; ++n)
+                if (continues) early[n] = load_volatile(partial(blockIdx.x + 1) + n * 32 + lane);
             Sums sums;
             receive(sums, passed);
             if (first > 0) {
@@ -325,11 +424,14 @@ struct MoeStream {
                     store_part(part + n * 32, make_float4(sums[n][0], sums[n][1], sums[n][2], sums[n][3]));
                 continue;
             }
-            if (count < UpWork::slabs)
-                each_part(work, unitEnd, [&](uint4* part) {
+            if (continues) {
+                const u32 end = end_of_parts(work, unitEnd);
 #pragma unroll
-                    for (int n = 0; n < kColumnTiles; ++n) add(sums[n], take_part(part + n * 32 + lane));
-                });
+                for (int n = 0; n < kColumnTiles; ++n) {
+                    add(sums[n], take_part(partial(blockIdx.x + 1) + n * 32 + lane, early[n]));
+                    add_parts(sums[n], n * 32 + lane, blockIdx.x + 2, end);
+                }
+            }
             store_hidden(weightBlock, factors, sums);
         }
     }
@@ -370,8 +472,10 @@ struct MoeStream {
 #pragma unroll
                 for (int piece = 0; piece < (kGated ? 1 : 2); ++piece) reinterpret_cast<uint4*>(out)[piece] = pieces[piece];
             }
-        __syncwarp();
-        if (kDownBlocks > 0 && lane == 0) add_release(&arguments.state->finished, 1);
+        if (kDownBlocks == 0) return;
+        // One of the four warps tells: each telling waits until all stores before it have arrived.
+        barrier_named<1, 32 * kFinishers>();
+        if (tile == 0 && lane == 0) add_release(&arguments.state->finished, 1);
     }
 
     /// Eight columns of a row, which eight lanes hold, as BF16 in the first of these lanes.
@@ -400,8 +504,7 @@ struct MoeStream {
             if (begin > unit) {
                 store_partial_outputs();
             } else {
-                if (walk.position < unitEnd)
-                    each_part(work, unitEnd, [&](uint4* part) { add_partial_outputs(part); });
+                if (walk.position < unitEnd) add_partial_outputs(end_of_parts(work, unitEnd));
                 store_outputs(weightBlock);
             }
             clear_outputs();
@@ -449,11 +552,12 @@ struct MoeStream {
         __syncwarp();
     }
 
-    DEVICE void add_partial_outputs(uint4* part) const {
+    DEVICE void add_partial_outputs(u32 end) const {
         for (u32 i = lane; i < output_quads(); i += 32) {
             float4& quad = reinterpret_cast<float4*>(outputs)[i];
-            const float4 other = take_part(part + i);
-            quad = make_float4(quad.x + other.x, quad.y + other.y, quad.z + other.z, quad.w + other.w);
+            float sums[4] = {quad.x, quad.y, quad.z, quad.w};
+            add_parts(sums, i, blockIdx.x + 1, end);
+            quad = make_float4(sums[0], sums[1], sums[2], sums[3]);
         }
         __syncwarp();
     }
@@ -477,27 +581,41 @@ struct MoeStream {
     DEVICE void finish() const {
         u32 passed = 0;
         wait_for_previous_kernel();
-        const u32 blockCount = arguments.routing.list->count;
+        const u32 blockCount = routing.list->count;
         if (kUpBlocks > 0) finish_up(blockCount, passed);
         if (kDownBlocks > 0) finish_down(blockCount, passed);
     }
 
+    /// Routes the tokens if that is left to this launch.
+    DEVICE void route() {
+        if (!arguments.logits) return;
+        const Routed routes(routed);
+        routes.route(arguments.logits, arguments.routerBiases, arguments.routerFactor, arguments.tokenCount);
+        routing = {routes.list, routes.rows.tokens, routes.rows.weights};
+    }
+
     DEVICE void run() {
+        const u32 warp = threadIdx.x / 32;
+        Weights weights{ring, arguments.state};
+        const bool copies = threadIdx.x == 32 * (kMultipliers + kFinishers);
         if (threadIdx.x == 0) {
             for (int i = 0; i < 2; ++i)
                 barrier_init(exchange + i, kMultipliers), barrier_init(exchange + 2 + i, kFinishers);
-            ring.init(4 * kSlabTurns);
+            ring.init(kTileWarps * kSlabTurns);
         }
+        if constexpr (Routed::bytes > 0) Routed(routed).choices.clear();
         __syncthreads();
-        const u32 warp = threadIdx.x / 32;
+        if (copies) weights.begin();
+        __syncwarp();
+        if constexpr (Routed::bytes > 0) route();
         if (warp < kMultipliers) {
             multiply();
         } else if (warp < kMultipliers + kFinishers) {
             finish();
         } else if (warp > kMultipliers + kFinishers) {
             copy_inputs();
-        } else if (lane == 0) {
-            copy_weights();
+        } else if (copies) {
+            copy_weights(weights);
         }
     }
 };
