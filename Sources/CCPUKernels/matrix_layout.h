@@ -35,6 +35,7 @@ static inline size_t bytes_before(nibble_format format, size_t column) {
     case NIBBLE_BFLOAT16:
     case NIBBLE_FLOAT16: return column * 32;
     case NIBBLE_FLOAT32: return column * 64;
+    case NIBBLE_COMPACT_BFLOAT16: return LINE_BYTES + (column + 7) / 8 * 3 * LINE_BYTES;
     }
 }
 
