@@ -158,8 +158,8 @@ INLINE void multiply_digits(
         for (int group = 0; group < SCALED_GROUPS && index < count; group++) {
             __m256 group_sums[SPLIT_ROWS][2];
             for (size_t part = 0; part < parts; part++, index++, block += 2 * LINE_BYTES) {
-                PREFETCH(block);
-                PREFETCH(block + LINE_BYTES);
+                PREFETCH_FAR(block);
+                PREFETCH_FAR(block + LINE_BYTES);
                 __m256i weights[2][4];
                 byte_weights(block, table, weights);
 #pragma clang loop unroll(full)

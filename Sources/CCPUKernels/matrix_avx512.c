@@ -91,8 +91,8 @@ WITH_VNNI INLINE void multiply_digits(
         for (int group = 0; group < SCALED_GROUPS && index < count; group++) {
             __m512 group_sums[SPLIT_ROWS];
             for (size_t part = 0; part < parts; part++, index++, block += 2 * LINE_BYTES) {
-                PREFETCH(block);
-                PREFETCH(block + LINE_BYTES);
+                PREFETCH_FAR(block);
+                PREFETCH_FAR(block + LINE_BYTES);
                 __m512i weights[4];
                 byte_weights(block, weights);
 #pragma clang loop unroll(full)

@@ -15,9 +15,8 @@ enum {
     SCALE_BIAS = 117,
 };
 
-// Far enough ahead for memory to answer; a thread's blocks follow each other. Where little is computed with a line, the
-// distance is a page, of which the processor does not read the rest by itself.
-#define PREFETCH(p) __builtin_prefetch((const uint8_t *)(p) + 1024)
+// Far enough ahead for memory to answer; a thread's blocks follow each other. A page, of which the processor does not read
+// the rest by itself.
 #define PREFETCH_FAR(p) __builtin_prefetch((const uint8_t *)(p) + PREFETCH_FAR_BYTES)
 #ifndef PREFETCH_FAR_BYTES
 #define PREFETCH_FAR_BYTES 4096

@@ -122,9 +122,10 @@ struct ExpertPass {
         let kernels = backend.kernels
         let outputRows = hiddenRows + step.rows.count
         for (index, row) in step.rows.enumerated() { outputRows[index] = output.row(row) }
-        // A task has its columns of the output to itself.
+        // A task has its columns of the output to itself, and reads a run of blocks of each expert: the fewer tasks, the
+        // longer the runs.
         let blockCount = (layer.hiddenSize + PackedShape.blockRows - 1) / PackedShape.blockRows
-        let taskCount = min(blockCount, backend.threadCount * CPUBackend.tasksPerThread)
+        let taskCount = min(blockCount, backend.threadCount * Self.downTasksPerThread)
         let largestGroup = step.largestGroup
         backend.pool.runInLanes(taskCount, operationCount: operationCount(matrixCount: 1)) { task, lane in
             let scratch = LaneScratch(base: lanes, lane: lane, rowCount: largestGroup)
@@ -147,6 +148,8 @@ struct ExpertPass {
             }
         }
     }
+
+    private static let downTasksPerThread = 4
 
     private func operationCount(matrixCount: Int) -> Int {
         step.rows.count * matrixCount * layer.hiddenSize * layer.intermediateSize
