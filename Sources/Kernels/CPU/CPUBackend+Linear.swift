@@ -37,7 +37,7 @@ extension CPUBackend {
 
     /// Places a matrix that the plan will pack, and checks that its inputs can be quantized if they are to be.
     func place(
-        _ matrix: WeightMatrix, shape: PackedShape, in memory: WeightMemory, offset: Int, blockStride: Int,
+        _ matrix: WeightMatrix, shape: PackedShape, in memory: LargePageMemory, offset: Int, blockStride: Int,
         plan: inout PackingPlan
     ) throws(KernelError) -> PackedMatrix {
         let packed = PackedMatrix(

@@ -7,7 +7,7 @@ extension PackedMatrix {
     ///   - matrix: what will be packed.
     ///   - shape: its shape.
     ///   - memory: receives block `i` at `offset + i * blockStride`.
-    init(placing matrix: WeightMatrix, shape: PackedShape, in memory: WeightMemory, offset: Int, blockStride: Int) {
+    init(placing matrix: WeightMatrix, shape: PackedShape, in memory: LargePageMemory, offset: Int, blockStride: Int) {
         self.init(
             name: matrix.name, shape: shape, globalScale: matrix.globalScale, inputEncodeScale: matrix.inputEncodeScale,
             memory: memory, offset: offset, blockStride: blockStride,

@@ -13,7 +13,7 @@ struct PackedMatrix: Sendable {
     let globalScale: Float
     /// The encode scale with which W4A4 quantizes this matrix's input, if the checkpoint has one.
     let inputEncodeScale: Float?
-    let memory: WeightMemory
+    let memory: LargePageMemory
     /// Bytes from the memory's start to the first block.
     let offset: Int
     /// Bytes from a block to the next.
