@@ -38,6 +38,32 @@ INLINE lanes half_lanes(const uint8_t *line) {
         _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(line + 16))));
 }
 
+typedef __m256i compact_table;
+
+INLINE compact_table load_table(const uint8_t table[16]) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)table));
+}
+
+INLINE void decode_compact(const uint8_t *unit, compact_table table, lanes columns[8]) {
+    const __m256i nibble = _mm256_set1_epi8(15), odd = _mm256_set1_epi32((int32_t)0xffff0000);
+    __m256 halves[8][2];
+    for (int half = 0; half < 2; half++) {
+        const __m256i *lines = (const __m256i *)(unit + 32 * half);
+        __m256i codes = _mm256_load_si256(lines);
+        for (int line = 0; line < 2; line++) {
+            __m256i code = _mm256_and_si256(line == 0 ? codes : _mm256_srli_epi16(codes, 4), nibble);
+            __m256i high = _mm256_shuffle_epi8(table, code), low = _mm256_load_si256(lines + 2 * (line + 1));
+            __m256i pairs[2] = {_mm256_unpacklo_epi8(low, high), _mm256_unpackhi_epi8(low, high)};
+            for (int pair = 0; pair < 2; pair++) {
+                int column = 4 * line + 2 * pair;
+                halves[column][half] = _mm256_castsi256_ps(_mm256_slli_epi32(pairs[pair], 16));
+                halves[column + 1][half] = _mm256_castsi256_ps(_mm256_and_si256(pairs[pair], odd));
+            }
+        }
+    }
+    for (int i = 0; i < 8; i++) columns[i] = joined(halves[i][0], halves[i][1]);
+}
+
 // MARK: A few rows of digits
 
 // Makes the compiler compute both values here, before the loads that follow: it would load all digits first, which are
@@ -132,8 +158,8 @@ INLINE void multiply_digits(
         for (int group = 0; group < SCALED_GROUPS && index < count; group++) {
             __m256 group_sums[SPLIT_ROWS][2];
             for (size_t part = 0; part < parts; part++, index++, block += 2 * LINE_BYTES) {
-                PREFETCH(block);
-                PREFETCH(block + LINE_BYTES);
+                PREFETCH_FAR(block);
+                PREFETCH_FAR(block + LINE_BYTES);
                 __m256i weights[2][4];
                 byte_weights(block, table, weights);
 #pragma clang loop unroll(full)

@@ -18,6 +18,27 @@ INLINE void decode_line(const uint8_t *line, lanes columns[LINE_COLUMNS]) {
 
 INLINE lanes half_lanes(const uint8_t *line) { return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)line)); }
 
+typedef __m512i compact_table;
+
+INLINE compact_table load_table(const uint8_t table[16]) {
+    return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)table));
+}
+
+INLINE void decode_compact(const uint8_t *unit, compact_table table, lanes columns[8]) {
+    const __m512i nibble = _mm512_set1_epi8(15), odd = _mm512_set1_epi32((int32_t)0xffff0000);
+    __m512i codes = _mm512_load_si512(unit);
+    for (int line = 0; line < 2; line++) {
+        __m512i code = _mm512_and_si512(line == 0 ? codes : _mm512_srli_epi16(codes, 4), nibble);
+        __m512i high = _mm512_shuffle_epi8(table, code), low = _mm512_load_si512(unit + (1 + line) * LINE_BYTES);
+        __m512i pairs[2] = {_mm512_unpacklo_epi8(low, high), _mm512_unpackhi_epi8(low, high)};
+        for (int pair = 0; pair < 2; pair++) {
+            int column = 4 * line + 2 * pair;
+            columns[column] = _mm512_castsi512_ps(_mm512_slli_epi32(pairs[pair], 16));
+            columns[column + 1] = _mm512_castsi512_ps(_mm512_and_si512(pairs[pair], odd));
+        }
+    }
+}
+
 // MARK: A few rows of digits
 
 #define WITH_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")))
@@ -70,8 +91,8 @@ WITH_VNNI INLINE void multiply_digits(
         for (int group = 0; group < SCALED_GROUPS && index < count; group++) {
             __m512 group_sums[SPLIT_ROWS];
             for (size_t part = 0; part < parts; part++, index++, block += 2 * LINE_BYTES) {
-                PREFETCH(block);
-                PREFETCH(block + LINE_BYTES);
+                PREFETCH_FAR(block);
+                PREFETCH_FAR(block + LINE_BYTES);
                 __m512i weights[4];
                 byte_weights(block, weights);
 #pragma clang loop unroll(full)

@@ -15,9 +15,8 @@ enum {
     SCALE_BIAS = 117,
 };
 
-// Far enough ahead for memory to answer; a thread's blocks follow each other. Where little is computed with a line, the
-// distance is a page, of which the processor does not read the rest by itself.
-#define PREFETCH(p) __builtin_prefetch((const uint8_t *)(p) + 1024)
+// Far enough ahead for memory to answer; a thread's blocks follow each other. A page, of which the processor does not read
+// the rest by itself.
 #define PREFETCH_FAR(p) __builtin_prefetch((const uint8_t *)(p) + PREFETCH_FAR_BYTES)
 #ifndef PREFETCH_FAR_BYTES
 #define PREFETCH_FAR_BYTES 4096
@@ -35,6 +34,7 @@ static inline size_t bytes_before(nibble_format format, size_t column) {
     case NIBBLE_BFLOAT16:
     case NIBBLE_FLOAT16: return column * 32;
     case NIBBLE_FLOAT32: return column * 64;
+    case NIBBLE_COMPACT_BFLOAT16: return LINE_BYTES + (column + 7) / 8 * 3 * LINE_BYTES;
     }
 }
 

@@ -38,6 +38,31 @@ INLINE lanes half_lanes(const uint8_t *line) {
     return joined(rows);
 }
 
+typedef uint8x16_t compact_table;
+
+INLINE compact_table load_table(const uint8_t table[16]) { return vld1q_u8(table); }
+
+INLINE void decode_compact(const uint8_t *unit, compact_table table, lanes columns[8]) {
+    const uint8x16_t nibble = vdupq_n_u8(15);
+    float32x4_t rows[8][4];
+    for (int quarter = 0; quarter < 4; quarter++) {
+        uint8x16_t codes = vld1q_u8(unit + 16 * quarter);
+        for (int line = 0; line < 2; line++) {
+            uint8x16_t high = vqtbl1q_u8(table, line == 0 ? vandq_u8(codes, nibble) : vshrq_n_u8(codes, 4));
+            uint8x16_t low = vld1q_u8(unit + (1 + line) * LINE_BYTES + 16 * quarter);
+            uint32x4_t pairs[2] = {
+                vreinterpretq_u32_u8(vzip1q_u8(low, high)), vreinterpretq_u32_u8(vzip2q_u8(low, high))};
+            for (int pair = 0; pair < 2; pair++) {
+                int column = 4 * line + 2 * pair;
+                rows[column][quarter] = vreinterpretq_f32_u32(vshlq_n_u32(pairs[pair], 16));
+                rows[column + 1][quarter] =
+                    vreinterpretq_f32_u32(vandq_u32(pairs[pair], vdupq_n_u32(0xffff0000)));
+            }
+        }
+    }
+    for (int column = 0; column < 8; column++) columns[column] = joined(rows[column]);
+}
+
 #define KERNELS nibble_matrix_kernels_neon
 #define FEW_ROWS 4
 #define TILE_ROWS 6

@@ -1,7 +1,7 @@
 // Packing of checkpoint matrices, and reading single rows back. Portable; runs at the speed of memory when row-major.
 #include <string.h>
 
-#include "matrix_layout.h"
+#include "matrix_compact.h"
 
 enum { E4M3_NAN = 0x7f, E8M0_NAN = 0xff };
 
@@ -138,6 +138,7 @@ bool nibble_pack_block(const nibble_matrix_source *source, size_t first_row, uin
     case NIBBLE_BFLOAT16: pack_elements(source, first_row, rows, 2, 4, block); return true;
     case NIBBLE_FLOAT16: pack_elements(source, first_row, rows, 2, 2, block); return true;
     case NIBBLE_FLOAT32: pack_elements(source, first_row, rows, 4, 4, block); return true;
+    case NIBBLE_COMPACT_BFLOAT16: return false; // nibble_pack_compact_block
     }
 }
 
@@ -189,5 +190,6 @@ void nibble_read_row(nibble_format format, const uint8_t *block, size_t columns,
             output[column] = from_bits(load_bits(block + column * 64 + row * 4, 4));
         }
         break;
+    case NIBBLE_COMPACT_BFLOAT16: nibble_read_compact_row(block, columns, row, output); break;
     }
 }

@@ -2,7 +2,7 @@
 #define WIDTH 16
 #pragma clang diagnostic ignored "-Wpsabi" // vectors are only passed to functions that are inlined
 #include "lanes.inc"
-#include "matrix_layout.h"
+#include "matrix_compact.h"
 
 INLINE void decode_line(const uint8_t *line, lanes columns[LINE_COLUMNS]) {
     static const float twice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
@@ -21,6 +21,20 @@ INLINE lanes half_lanes(const uint8_t *line) {
         values[row] = half_value(half);
     }
     return values;
+}
+
+typedef const uint8_t *compact_table;
+
+INLINE compact_table load_table(const uint8_t table[16]) { return table; }
+
+INLINE void decode_compact(const uint8_t *unit, compact_table table, lanes columns[8]) {
+    for (size_t row = 0; row < NIBBLE_BLOCK_ROWS; row++) {
+        for (size_t column = 0; column < 8; column++) {
+            size_t place = compact_place(row, column), half = column / 4;
+            uint32_t high = table[unit[place] >> 4 * half & 15], low = unit[LINE_BYTES * (1 + half) + place];
+            columns[column][row] = __builtin_bit_cast(float, high << 24 | low << 16);
+        }
+    }
 }
 
 #define KERNELS nibble_matrix_kernels_plain

@@ -53,6 +53,24 @@ struct KeyValueCacheTests {
         #expect(cache.byteCount == 2 * blockByteCount)
     }
 
+    @Test("places blocks apart from each other, in small and in large pages")
+    func blocks() throws {
+        let memory = KeyValueMemory()
+        let valueCount = 40_000
+        var blocks: [UnsafeMutablePointer<Float>] = []
+        // 7.5 MB, of which the first 2 MB are in small pages.
+        for index in 0..<47 {
+            let block = try memory.takeBlock(valueCount: valueCount)
+            #expect(Int(bitPattern: block) % 64 == 0)
+            #expect(UnsafeBufferPointer(start: block, count: valueCount).allSatisfy { $0 == 0 })
+            block.update(repeating: Float(index + 1), count: valueCount)
+            blocks.append(block)
+        }
+        for (index, block) in blocks.enumerated() {
+            #expect(UnsafeBufferPointer(start: block, count: valueCount).allSatisfy { $0 == Float(index + 1) })
+        }
+    }
+
     @Test("keeps only what later positions see", arguments: [AttentionMask.slidingWindow(100), .chunked(100)])
     func dropping(mask: AttentionMask) throws {
         let attention = try layer(mask)

@@ -75,7 +75,12 @@ struct PackedMatrixTests {
     func memory(format: MatrixCase.Format) throws {
         var random = SeededRandom(seed: 4)
         let test = MatrixCase(format, rowCount: 32, columnCount: 256, random: &random)
-        #expect(try packed(test.matrix).shape.byteCount == test.matrix.byteCount)
+        let (byteCount, expected) = (try packed(test.matrix).byteCount, test.matrix.byteCount)
+        if format == .bfloat16 {
+            #expect(byteCount * 5 < expected * 4)
+        } else {
+            #expect(byteCount == expected)
+        }
     }
 
     @Test("discards what it has read", arguments: MatrixCase.formats)

@@ -14,6 +14,8 @@ typedef enum : int32_t {
     NIBBLE_BFLOAT16,
     NIBBLE_FLOAT16,
     NIBBLE_FLOAT32,
+    /// BF16 in 12 bits, with what does not fit beside it.
+    NIBBLE_COMPACT_BFLOAT16,
 } nibble_format;
 
 enum {
@@ -41,10 +43,26 @@ typedef struct {
     ptrdiff_t scale_column_stride;
 } nibble_matrix_source;
 
-/// Packs rows `first_row ..< first_row + 16`, as far as they exist, into a block aligned to 64 bytes.
+/// Packs rows `first_row ..< first_row + 16`, as far as they exist, into a block aligned to 64 bytes; for all formats but
+/// compact BF16.
 ///
 /// Returns false, with the block in part written, if a block scale is NaN.
 bool nibble_pack_block(const nibble_matrix_source *source, size_t first_row, uint8_t *block);
+
+/// Whether a BF16 matrix is likely to take less memory as compact BF16; looks at some of its numbers.
+bool nibble_is_compact(const nibble_matrix_source *source);
+
+/// What a block of compact BF16 refers to, for the owner of the block to `free`.
+typedef struct {
+    void *_Nullable bytes;
+    size_t byte_count;
+} nibble_aside;
+
+/// Packs rows `first_row ..< first_row + 16` of a BF16 matrix into a block of compact BF16 aligned to 64 bytes.
+///
+/// Returns false if there is no memory for what does not fit in the block.
+bool nibble_pack_compact_block(
+    const nibble_matrix_source *source, size_t first_row, uint8_t *block, nibble_aside *aside);
 
 /// Writes one of a block's rows, without the matrix's global scale.
 void nibble_read_row(nibble_format format, const uint8_t *block, size_t columns, size_t row, float *output);

@@ -37,7 +37,7 @@ extension CPUBackend {
 
     /// Places a matrix that the plan will pack, and checks that its inputs can be quantized if they are to be.
     func place(
-        _ matrix: WeightMatrix, shape: PackedShape, in memory: WeightMemory, offset: Int, blockStride: Int,
+        _ matrix: WeightMatrix, shape: PackedShape, in memory: LargePageMemory, offset: Int, blockStride: Int,
         plan: inout PackingPlan
     ) throws(KernelError) -> PackedMatrix {
         let packed = PackedMatrix(
@@ -122,7 +122,8 @@ extension CPUBackend {
         for precision in precisions where !distinct.contains(precision) { distinct.append(precision) }
 
         let columnCount = linear.columnCount
-        let areaSize = InputArea.valueCount(capacity: rowCount, columnCount: columnCount)
+        let changesRows = activationPrecision != .full
+        let areaSize = InputArea.valueCount(capacity: rowCount, columnCount: columnCount, changesRows: changesRows)
         let memory = try scratch.activations.reserve(rowCount: distinct.count, columnCount: areaSize)
         let rows = scratch.inputRows.reserve(distinct.count * rowCount)
         let digits = scratch.inputDigits.reserve(distinct.count * rowCount)
@@ -130,7 +131,7 @@ extension CPUBackend {
         for (index, precision) in distinct.enumerated() {
             let area = InputArea(
                 memory: memory + index * areaSize, capacity: rowCount, columnCount: columnCount,
-                rows: rows + index * rowCount, digits: digits + index * rowCount)
+                changesRows: changesRows, rows: rows + index * rowCount, digits: digits + index * rowCount)
             enter(input, rowCount: rowCount, precision: precision, area: area)
             let parts = zip(linear.parts, precisions).filter { $0.1 == precision }
             inputs.append(

@@ -30,6 +30,6 @@ extension CPUBackend {
     func taskCount(byteCount: Int, rowCount: Int) -> Int {
         let leastWork = 16 << 10
         let (work, overflowed) = byteCount.multipliedReportingOverflow(by: rowCount)
-        return max(1, min(threadCount * Self.tasksPerThread, overflowed ? Int.max : work / leastWork))
+        return max(1, min(pool.awakeThreadCount * Self.tasksPerThread, overflowed ? Int.max : work / leastWork))
     }
 }

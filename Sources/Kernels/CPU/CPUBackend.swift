@@ -15,7 +15,7 @@ public final class CPUBackend: Backend {
     /// The matrix products for these instructions.
     let kernels: nibble_matrix_kernels
     /// The memory of the weights.
-    var weights = WeightArena()
+    var weights = MemoryArena(pieceByteCount: 256 << 20)
 
     // Of the current operation, kept for their memory.
     var stepRows: [StepRow] = []

@@ -37,6 +37,11 @@ public final class CPUFeedForward {
     /// Whether each expert's gate and up projections take the same input, also where it is quantized.
     let sharesInputs: Bool
 
+    /// The bytes of an expert's weights as they lie in memory, the mean of all.
+    public var expertByteCount: Int {
+        experts.reduce(0) { $0 + $1.gate.byteCount + $1.up.byteCount + $1.down.byteCount } / max(1, experts.count)
+    }
+
     init(experts: [Expert], hiddenSize: Int, intermediateSize: Int, activation: GatedActivation) {
         self.experts = experts
         blocks = experts.map(Blocks.init)

@@ -15,9 +15,10 @@ public final class CPUKeyValueCache {
             throw KernelError("a key-value cache for \(capacity) positions, expected 1 to \(1 << 30)")
         }
         self.capacity = capacity
+        let memory = KeyValueMemory()
         var made: [KeyValueLayer] = []
         for attention in layers {
-            made.append(try KeyValueLayer(shape: AttentionShape(attention), capacity: capacity))
+            made.append(try KeyValueLayer(shape: AttentionShape(attention), capacity: capacity, memory: memory))
         }
         self.layers = made
     }

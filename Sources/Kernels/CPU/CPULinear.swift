@@ -36,6 +36,9 @@ public final class CPULinear {
         self.byteCount = byteCount
     }
 
+    /// The bytes of the weights as they lie in memory, which a product reads.
+    public var weightByteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
+
     /// The blocks of a part that belong to one of `taskCount` tasks with about the same number of bytes.
     ///
     /// The bytes of all parts follow each other; a task has the blocks that start in its share of them.

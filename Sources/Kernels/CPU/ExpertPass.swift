@@ -28,21 +28,25 @@ struct ExpertPass {
         self.backend = backend
         self.weightsInput = weightsInput
         let count = step.rows.count
-        let inputSize = InputArea.valueCount(capacity: count, columnCount: layer.hiddenSize)
-        let hiddenSize = InputArea.valueCount(capacity: count, columnCount: layer.intermediateSize)
-        let memory = try backend.scratch.activations.reserve(rowCount: 1, columnCount: 2 * inputSize + hiddenSize)
+        let changesInput = weightsInput || backend.activationPrecision != .full
+        let inputSize = InputArea.valueCount(
+            capacity: count, columnCount: layer.hiddenSize, changesRows: changesInput)
+        let inputCount = layer.sharesInputs ? 1 : 2
+        let hiddenSize = InputArea.valueCount(capacity: count, columnCount: layer.intermediateSize, changesRows: true)
+        let memory = try backend.scratch.activations.reserve(
+            rowCount: 1, columnCount: inputCount * inputSize + hiddenSize)
         lanes = try backend.scratch.lanes.reserve(
             rowCount: backend.threadCount, columnCount: LaneScratch.valueCount(rowCount: step.largestGroup))
         let rows = backend.scratch.inputRows.reserve(3 * count)
         let digits = backend.scratch.inputDigits.reserve(3 * count)
-        let gate = InputArea(
-            memory: memory, capacity: count, columnCount: layer.hiddenSize, rows: rows, digits: digits)
-        let up = InputArea(
-            memory: memory + inputSize, capacity: count, columnCount: layer.hiddenSize, rows: rows + count,
-            digits: digits + count)
+        let inputs = (0..<inputCount).map { index in
+            InputArea(
+                memory: memory + index * inputSize, capacity: count, columnCount: layer.hiddenSize,
+                changesRows: changesInput, rows: rows + index * count, digits: digits + index * count)
+        }
         let hidden = InputArea(
-            memory: memory + 2 * inputSize, capacity: count, columnCount: layer.intermediateSize,
-            rows: rows + 2 * count, digits: digits + 2 * count)
+            memory: memory + inputCount * inputSize, capacity: count, columnCount: layer.intermediateSize,
+            changesRows: true, rows: rows + 2 * count, digits: digits + 2 * count)
 
         hiddenRows = backend.scratch.outputRows.reserve(2 * count)
         for index in 0..<count {
@@ -55,15 +59,16 @@ struct ExpertPass {
                 quantized: layer.blocks[group.expert].down.shape.isQuantized, order: downOrder(of: group),
                 kernels: backend.kernels)
         }
-        gateInputs = makeInputs(from: input, weighted: weightsInput, area: gate) { $0.gate }
+        gateInputs = makeInputs(from: input, weighted: weightsInput, area: inputs[0]) { $0.gate }
         upInputs =
-            layer.sharesInputs ? gateInputs : makeInputs(from: input, weighted: weightsInput, area: up) { $0.up }
+            layer.sharesInputs
+            ? gateInputs : makeInputs(from: input, weighted: weightsInput, area: inputs[1]) { $0.up }
     }
 
     /// Writes `activation(gate(x), up(x))` of all assignments to the hidden rows.
     func multiplyGateAndUp() {
         let kernels = backend.kernels
-        let pieces = ExpertPiece.dividing(step, layer: layer, threadCount: backend.threadCount)
+        let pieces = ExpertPiece.dividing(step, layer: layer, threadCount: backend.pool.awakeThreadCount)
         let largestGroup = step.largestGroup
         backend.pool.runInLanes(pieces.count, operationCount: operationCount(matrixCount: 2)) { task, lane in
             let piece = pieces[task]
@@ -122,9 +127,10 @@ struct ExpertPass {
         let kernels = backend.kernels
         let outputRows = hiddenRows + step.rows.count
         for (index, row) in step.rows.enumerated() { outputRows[index] = output.row(row) }
-        // A task has its columns of the output to itself.
+        // A task has its columns of the output to itself, and reads a run of blocks of each expert: the fewer tasks, the
+        // longer the runs.
         let blockCount = (layer.hiddenSize + PackedShape.blockRows - 1) / PackedShape.blockRows
-        let taskCount = min(blockCount, backend.threadCount * CPUBackend.tasksPerThread)
+        let taskCount = min(blockCount, backend.pool.awakeThreadCount * Self.downTasksPerThread)
         let largestGroup = step.largestGroup
         backend.pool.runInLanes(taskCount, operationCount: operationCount(matrixCount: 1)) { task, lane in
             let scratch = LaneScratch(base: lanes, lane: lane, rowCount: largestGroup)
@@ -147,6 +153,8 @@ struct ExpertPass {
             }
         }
     }
+
+    private static let downTasksPerThread = 4
 
     private func operationCount(matrixCount: Int) -> Int {
         step.rows.count * matrixCount * layer.hiddenSize * layer.intermediateSize

@@ -1,9 +1,11 @@
-/// Memory for the rows that enter a product: rows that were changed, then as much for digits or tiles.
+/// Memory for the rows that enter a product: rows that were changed, if any are, and as much for digits or tiles.
 struct InputArea {
-    /// The changed rows, then digits or tiles, each `[capacity, stride]`.
+    /// The digits or tiles, then the changed rows, each `[capacity, stride]`.
     let memory: UnsafeMutablePointer<Float>
     /// The number of rows.
     let capacity: Int
+    /// Whether there is memory for changed rows.
+    let changesRows: Bool
     /// Values from a row to the next, a multiple of 16.
     let stride: Int
     /// The rows that enter the product, `[capacity]`.
@@ -15,15 +17,18 @@ struct InputArea {
     static func stride(columnCount: Int) -> Int { (columnCount + 15) & ~15 }
 
     /// The values that the memory of an area holds.
-    static func valueCount(capacity: Int, columnCount: Int) -> Int { 2 * capacity * stride(columnCount: columnCount) }
+    static func valueCount(capacity: Int, columnCount: Int, changesRows: Bool) -> Int {
+        (changesRows ? 2 : 1) * capacity * stride(columnCount: columnCount)
+    }
 
     /// An area whose rows have digits of their own.
     init(
-        memory: UnsafeMutablePointer<Float>, capacity: Int, columnCount: Int,
+        memory: UnsafeMutablePointer<Float>, capacity: Int, columnCount: Int, changesRows: Bool,
         rows: UnsafeMutablePointer<UnsafePointer<Float>>, digits: UnsafeMutablePointer<UnsafePointer<UInt8>>
     ) {
         self.memory = memory
         self.capacity = capacity
+        self.changesRows = changesRows
         self.rows = rows
         self.digits = digits
         stride = Self.stride(columnCount: columnCount)
@@ -33,8 +38,11 @@ struct InputArea {
     }
 
     /// Where a changed row is written.
-    func changedRow(_ index: Int) -> UnsafeMutablePointer<Float> { memory + index * stride }
+    func changedRow(_ index: Int) -> UnsafeMutablePointer<Float> {
+        precondition(changesRows)
+        return memory + (capacity + index) * stride
+    }
 
     /// Where the digits or tiles of the rows from `index` on are written.
-    func prepared(_ index: Int) -> UnsafeMutablePointer<Float> { memory + (capacity + index) * stride }
+    func prepared(_ index: Int) -> UnsafeMutablePointer<Float> { memory + index * stride }
 }

@@ -17,12 +17,15 @@ final class KeyValueLayer {
     private(set) var count = 0
     /// The blocks before this one are dropped.
     private var droppedCount = 0
-    private var buffers: [FloatBuffer] = []
+    private let memory: KeyValueMemory
+    /// The number of blocks that memory was taken for.
+    private var blockCount = 0
     private var spare: [UnsafeMutablePointer<Float>] = []
 
     /// Makes an empty layer for a checked number of positions.
-    init(shape: AttentionShape, capacity: Int) throws(KernelError) {
+    init(shape: AttentionShape, capacity: Int, memory: KeyValueMemory) {
         self.shape = shape
+        self.memory = memory
         blocks = .allocate(capacity: (capacity - 1) / Self.blockSize + 1)
         blocks.initialize(repeating: nil)
     }
@@ -59,13 +62,15 @@ final class KeyValueLayer {
         }
     }
 
-    /// The bytes allocated for blocks.
-    var byteCount: Int { buffers.reduce(0) { $0 + $1.count * MemoryLayout<Float>.size } }
+    /// The bytes of the blocks.
+    var byteCount: Int { blockCount * blockValueCount * MemoryLayout<Float>.size }
+
+    private var blockValueCount: Int { shape.keyValueHeadCount * shape.blockHeadSize }
 
     private func takeBlock() throws(KernelError) -> UnsafeMutablePointer<Float> {
         if let block = spare.popLast() { return block }
-        let buffer = try FloatBuffer(rowCount: shape.keyValueHeadCount, columnCount: shape.blockHeadSize)
-        buffers.append(buffer)
-        return buffer.base
+        let block = try memory.takeBlock(valueCount: blockValueCount)
+        blockCount += 1
+        return block
     }
 }

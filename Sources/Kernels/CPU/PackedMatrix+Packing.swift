@@ -7,21 +7,32 @@ extension PackedMatrix {
     ///   - matrix: what will be packed.
     ///   - shape: its shape.
     ///   - memory: receives block `i` at `offset + i * blockStride`.
-    init(placing matrix: WeightMatrix, shape: PackedShape, in memory: WeightMemory, offset: Int, blockStride: Int) {
+    init(placing matrix: WeightMatrix, shape: PackedShape, in memory: LargePageMemory, offset: Int, blockStride: Int) {
         self.init(
             name: matrix.name, shape: shape, globalScale: matrix.globalScale, inputEncodeScale: matrix.inputEncodeScale,
-            memory: memory, offset: offset, blockStride: blockStride)
+            memory: memory, offset: offset, blockStride: blockStride,
+            asides: shape.format == NIBBLE_COMPACT_BFLOAT16 ? BlockAsides(blockCount: shape.blockCount) : nil)
     }
 
     /// Packs some blocks of the matrix.
     ///
-    /// - Returns: the first block with a scale that is NaN, after which nothing is packed; nil if there is none.
+    /// - Returns: the first block that cannot be packed, after which nothing is packed; nil if there is none.
     func pack(_ blocks: Range<Int>, of matrix: WeightMatrix) -> Int? {
-        var source = nibble_matrix_source(matrix, shape: shape)
+        var source = nibble_matrix_source(matrix, format: shape.format)
         return blocks.first { index in
             let target = memory.base + offset + index * blockStride
-            return !nibble_pack_block(&source, index * PackedShape.blockRows, target)
+            let row = index * PackedShape.blockRows
+            guard let asides else { return !nibble_pack_block(&source, row, target) }
+            return !nibble_pack_compact_block(&source, row, target, asides[index])
         }
+    }
+
+    /// Why a block cannot be packed.
+    func failure(packing block: Int) -> KernelError {
+        let rows = shape.rows(ofBlocks: block..<block + 1)
+        let place = "rows \(rows.lowerBound) to \(rows.upperBound - 1)"
+        return KernelError(
+            asides == nil ? "\(name): a block scale in \(place) is NaN" : "\(name): no memory for \(place)")
     }
 }
 
@@ -39,10 +50,11 @@ extension WeightMatrix {
 }
 
 extension nibble_matrix_source {
-    fileprivate init(_ matrix: WeightMatrix, shape: PackedShape) {
+    /// A matrix that becomes one of the given format.
+    init(_ matrix: WeightMatrix, format: nibble_format) {
         let scales = matrix.blockScales
         self.init(
-            format: shape.format, rows: shape.rowCount, columns: shape.columnCount,
+            format: format, rows: matrix.rowCount, columns: matrix.columnCount,
             elements: matrix.elements.base.assumingMemoryBound(to: UInt8.self),
             element_row_stride: matrix.elements.rowStride, element_column_stride: matrix.elements.columnStride,
             scales: scales?.base.assumingMemoryBound(to: UInt8.self), scale_row_stride: scales?.rowStride ?? 0,

@@ -35,9 +35,11 @@ struct PackedShape: Sendable, Equatable {
             throw KernelError(
                 "\(matrix.name): \(matrix.columnCount) columns, expected a multiple of \(columnsPerScale)")
         }
-        self.format = format
         rowCount = matrix.rowCount
         columnCount = matrix.columnCount
+        var source = nibble_matrix_source(matrix, format: format)
+        let isCompact = format == NIBBLE_BFLOAT16 && nibble_is_compact(&source)
+        self.format = isCompact ? NIBBLE_COMPACT_BFLOAT16 : format
     }
 
     /// Whether the elements are 4-bit codes with block scales.

@@ -32,7 +32,7 @@ struct PackingPlan {
 
     /// Packs and discards all matrices.
     ///
-    /// - Throws: ``KernelError`` if a block scale is NaN.
+    /// - Throws: ``KernelError`` if a block scale is NaN, or there is no memory for what does not fit in a block.
     func run(on pool: ThreadPool) throws(KernelError) {
         let runs = runs(threadCount: pool.threadCount)
         let batches = stride(from: 0, to: runs.count, by: Self.batchRunCount).map { first in
@@ -57,7 +57,7 @@ struct PackingPlan {
         }
         for (source, _) in matrices { source.discard() }
         let failure = failed.load(ordering: .relaxed)
-        if failure != .max { throw Self.failure(in: matrices[failure >> 32].packed, block: failure & 0xFFFF_FFFF) }
+        if failure != .max { throw matrices[failure >> 32].packed.failure(packing: failure & 0xFFFF_FFFF) }
     }
 
     private func runs(threadCount: Int) -> [Run] {
@@ -100,11 +100,5 @@ struct PackingPlan {
     private func spans(of run: Run) -> [(bytes: UnsafeRawBufferPointer, pages: any PagedBytes)] {
         let (source, packed) = matrices[run.matrix]
         return source.spans(ofRows: packed.shape.rows(ofBlocks: run.blocks))
-    }
-
-    private static func failure(in packed: PackedMatrix, block: Int) -> KernelError {
-        let rows = packed.shape.rows(ofBlocks: block..<block + 1)
-        return KernelError(
-            "\(packed.name): a block scale in rows \(rows.lowerBound) to \(rows.upperBound - 1) is NaN")
     }
 }

@@ -25,15 +25,17 @@ final class TaskQueue: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let workArrived = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let workFinished = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private let spins: Bool
+    private let workerCount: Int
+    private let awakeLimit: Int
 
     /// How long a thread spins before it sleeps: longer than the serial parts between two operations of a forward pass,
     /// and than choosing a token between two passes.
     private static let spinDuration = Duration.microseconds(100)
 
-    /// Makes an empty queue; waiting threads sleep at once unless `spins`.
-    init(spins: Bool) {
-        self.spins = spins
+    /// Makes an empty queue for workers of which at most `awakeLimit` are kept awake.
+    init(workerCount: Int, awakeLimit: Int) {
+        self.workerCount = workerCount
+        self.awakeLimit = awakeLimit
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(workArrived, nil)
         pthread_cond_init(workFinished, nil)
@@ -103,16 +105,20 @@ final class TaskQueue: @unchecked Sendable {
     @inline(never)
     private func perform(_ claim: Int) { body?(taskCount - claim) }
 
+    /// Wakes as many workers as are missing from those awake, which find the tasks by themselves.
     private func wakeWorkers(atMost count: Int) {
         let sleeping = sleepingWorkers.load(ordering: .sequentiallyConsistent)
-        guard sleeping > 0 else { return }
+        let missing = min(count, awakeLimit) - (workerCount - sleeping)
+        guard missing > 0 else { return }
         pthread_mutex_lock(mutex)
-        for _ in 0..<min(sleeping, count) { pthread_cond_signal(workArrived) }
+        for _ in 0..<missing { pthread_cond_signal(workArrived) }
         pthread_mutex_unlock(mutex)
     }
 
     private func waitForTasks() {
-        if spin(until: { hasTasks || isStopping.load(ordering: .relaxed) }) { return }
+        let awake = workerCount - sleepingWorkers.load(ordering: .relaxed)
+        // One worker too many would keep another from its task.
+        if awake <= awakeLimit, spin(until: { hasTasks || isStopping.load(ordering: .relaxed) }) { return }
         pthread_mutex_lock(mutex)
         sleepingWorkers.add(1, ordering: .sequentiallyConsistent)
         while !hasTasks, !isStopping.load(ordering: .sequentiallyConsistent) { pthread_cond_wait(workArrived, mutex) }
@@ -133,10 +139,10 @@ final class TaskQueue: @unchecked Sendable {
     ///
     /// Gives way now and then, about every ten microseconds: the thread waited for may be queued for this processor.
     private func spin(until condition: () -> Bool) -> Bool {
-        let deadline = SuspendingClock.now + (spins ? Self.spinDuration : .zero)
+        let deadline = SuspendingClock.now + Self.spinDuration
         repeat {
             if condition() { return true }
-            for _ in 0..<(spins ? 512 : 0) {
+            for _ in 0..<512 {
                 nibble_cpu_pause()
                 if condition() { return true }
             }

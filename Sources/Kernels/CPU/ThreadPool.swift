@@ -14,6 +14,8 @@ import Synchronization
 final class ThreadPool: Sendable {
     /// The number of threads that run tasks, with the calling one.
     let threadCount: Int
+    /// The number of threads that run tasks at the same time: not more than there are processors.
+    let awakeThreadCount: Int
     private let queue: TaskQueue
     private let shares: TaskShares
     private let workers: [pthread_t]
@@ -25,15 +27,17 @@ final class ThreadPool: Sendable {
     private static let leastSharedOperationCount = 1 << 16
     private static let operationsPerTask = 1 << 14
 
-    /// Starts `threadCount - 1` workers.
+    /// Starts `threadCount - 1` workers, of which no more are awake at a time than there are other processors.
     ///
     /// - Throws: ``KernelError`` if the count is not in `1...maximumThreadCount` or the system refuses a thread.
-    init(threadCount: Int) throws(KernelError) {
+    init(
+        threadCount: Int, processorCount: Int = ProcessorCount.system.logical
+    ) throws(KernelError) {
         guard (1...Self.maximumThreadCount).contains(threadCount) else {
             throw KernelError("\(threadCount) threads asked for, expected 1 to \(Self.maximumThreadCount)")
         }
-        // Where threads share a processor, one that spins keeps another from its task.
-        let queue = TaskQueue(spins: threadCount <= ProcessorCount.system.logical)
+        awakeThreadCount = min(threadCount, processorCount)
+        let queue = TaskQueue(workerCount: threadCount - 1, awakeLimit: awakeThreadCount - 1)
         var workers: [pthread_t] = []
         while workers.count < threadCount - 1 {
             guard let worker = Self.startWorker(of: queue) else {

@@ -1,4 +1,4 @@
-import Kernels
+public import Kernels
 public import ModelFiles
 
 /// The bytes that one decoded token reads at batch 1: what bounds the speed of decoding.
@@ -19,14 +19,13 @@ public struct ReadVolume: Sendable {
     /// All weights.
     public var weights: Int { attention + experts + sharedExperts + routersAndNorms + head }
 
-    init(_ specification: ModelSpecification, _ source: some WeightSource) throws {
-        let normByteCount = 4 * specification.hiddenSize
+    /// Reads the descriptions of a checkpoint's tensors.
+    public init(_ specification: ModelSpecification, checkpoint: Checkpoint) throws {
+        let source = TensorReader(checkpoint: checkpoint)
         for layer in specification.layers {
             for projection in layer.projections + [layer.attentionOutput] {
                 attention += try source.byteCount(of: projection)
             }
-            routersAndNorms += 2 * normByteCount
-            cachePerPosition += 2 * layer.attention.keyValueHeadCount * layer.attention.headSize * 4
             switch layer.feedForward {
             case .dense(let dense): experts += try source.byteCount(of: dense)
             case .mixture(let router, let routing, let mixture, let shared):
@@ -37,17 +36,31 @@ public struct ReadVolume: Sendable {
         }
         let table = try source.byteCount(of: specification.embedding)
         head += try source.byteCount(of: specification.head) + table / specification.vocabularySize
-        routersAndNorms += normByteCount
+        addNormsAndCache(of: specification)
     }
 
-    /// Reads the descriptions of a checkpoint's tensors.
-    public init(_ specification: ModelSpecification, checkpoint: Checkpoint) throws {
-        try self.init(specification, TensorReader(checkpoint: checkpoint))
+    /// Counts weights as they lie in memory, where BF16 takes less than in the checkpoint.
+    public init(_ specification: ModelSpecification, weights: TransformerWeights<CPUBackend>) {
+        for layer in weights.layers {
+            attention += layer.projections.weightByteCount + layer.attentionOutput.weightByteCount
+            switch layer.feedForward {
+            case .dense(let dense): experts += dense.expertByteCount
+            case .mixture(let router, let routing, let mixture, let shared):
+                routersAndNorms += router.weightByteCount
+                experts += routing.topK * mixture.expertByteCount
+                sharedExperts += shared?.expertByteCount ?? 0
+            }
+        }
+        head += weights.head.weightByteCount + weights.embedding.weightByteCount / specification.vocabularySize
+        addNormsAndCache(of: specification)
     }
 
-    /// Counts the bytes of synthetic weights.
-    public init(_ specification: ModelSpecification, synthetic weights: SyntheticWeights) throws {
-        try self.init(specification, weights)
+    private mutating func addNormsAndCache(of specification: ModelSpecification) {
+        let normByteCount = 4 * specification.hiddenSize
+        routersAndNorms += normByteCount * (2 * specification.layers.count + 1)
+        for layer in specification.layers {
+            cachePerPosition += 2 * layer.attention.keyValueHeadCount * layer.attention.headSize * 4
+        }
     }
 
     var json: JSON {

@@ -36,15 +36,18 @@ final class SyntheticBytes: @unchecked Sendable {
         }
     }
 
-    /// Fills with uniform bfloat16 numbers from `-amplitude` to `amplitude`.
-    func fillBFloat16(amplitude: Float, using random: inout SplitMix64) {
+    /// Fills with bfloat16 numbers of a normal distribution around zero, as trained weights have it.
+    ///
+    /// Each is the sum of twelve uniform numbers, whose variance is one: no function of it depends on the system.
+    func fillBFloat16(standardDeviation: Float, using random: inout SplitMix64) {
         let elements = bytes.bindMemory(to: UInt16.self)
-        var bits: UInt64 = 0
         for index in elements.indices {
-            if index & 3 == 0 { bits = random.next() }
-            let uniform = Float(Int16(truncatingIfNeeded: bits)) / 32768
-            elements[index] = BFloat16(uniform * amplitude).bits
-            bits >>= 16
+            var sum = 0
+            for _ in 0..<3 {
+                let bits = random.next()
+                for shift in stride(from: 0, to: 64, by: 16) { sum += Int(Int16(truncatingIfNeeded: bits >> shift)) }
+            }
+            elements[index] = BFloat16(Float(sum) / 65536 * standardDeviation).bits
         }
     }
 }

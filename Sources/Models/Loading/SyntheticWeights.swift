@@ -32,7 +32,7 @@ public struct SyntheticWeights: WeightSource {
         switch format {
         case .bfloat16:
             let elements = SyntheticBytes(rowCount: rowCount, columnCount: columnCount, entrySize: 2)
-            elements.fillBFloat16(amplitude: (3 / Float(columnCount)).squareRoot(), using: &random)
+            elements.fillBFloat16(standardDeviation: 1 / Float(columnCount).squareRoot(), using: &random)
             return WeightMatrix(
                 name: name, rowCount: rowCount, columnCount: columnCount,
                 elements: elements.entries, encoding: .bfloat16,
@@ -77,18 +77,6 @@ public struct SyntheticWeights: WeightSource {
     func vector(_ name: String, count: Int) throws -> [Float] { uniform(name, count: count, around: 1) }
 
     func experts(_ experts: ExpertsSpecification) throws -> [ExpertWeights] { try separateExperts(experts) }
-
-    func byteCount(of linear: LinearSpecification) -> Int {
-        let elementCount = linear.outputSize * linear.inputSize
-        return switch format(of: linear) {
-        case .bfloat16: elementCount * 2
-        case .float8: elementCount
-        case .nvfp4: elementCount / 2 + elementCount / NVFP4.blockSize
-        case .mxfp4: elementCount / 2 + elementCount / MXFP4.blockSize
-        }
-    }
-
-    func byteCount(ofOneOf experts: ExpertsSpecification) throws -> Int { try byteCount(of: experts.expert(0)) }
 
     /// How the elements of a matrix are stored.
     package enum Format: String, Sendable { case bfloat16, float8, nvfp4, mxfp4 }

@@ -9,8 +9,15 @@ import ModelFiles
 struct TensorReader: WeightSource {
     let checkpoint: Checkpoint
 
+    /// The bytes of a linear module's weight.
     func byteCount(of linear: LinearSpecification) throws -> Int { try matrix(linear).byteCount }
 
+    /// The bytes of a dense layer's, a shared expert's, or one expert's weights.
+    func byteCount(of expert: ExpertSpecification) throws -> Int {
+        try byteCount(of: expert.gate) + byteCount(of: expert.up) + byteCount(of: expert.down)
+    }
+
+    /// The bytes of one expert's weights.
     func byteCount(ofOneOf experts: ExpertsSpecification) throws -> Int {
         guard let expert = try self.experts(experts).first else { return 0 }
         return expert.gate.byteCount + expert.up.byteCount + expert.down.byteCount

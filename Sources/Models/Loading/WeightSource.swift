@@ -13,12 +13,6 @@ protocol WeightSource {
 
     /// The weights of all experts of a layer.
     func experts(_ experts: ExpertsSpecification) throws -> [ExpertWeights]
-
-    /// The bytes of a linear module's weight.
-    func byteCount(of linear: LinearSpecification) throws -> Int
-
-    /// The bytes of one expert's weights.
-    func byteCount(ofOneOf experts: ExpertsSpecification) throws -> Int
 }
 
 extension WeightSource {
@@ -30,11 +24,6 @@ extension WeightSource {
         }
         return ExpertWeights(
             gate: try matrix(expert.gate), up: try matrix(expert.up), down: try matrix(expert.down), biases: biases)
-    }
-
-    /// The bytes of a dense layer's, a shared expert's, or one expert's weights.
-    func byteCount(of expert: ExpertSpecification) throws -> Int {
-        try byteCount(of: expert.gate) + byteCount(of: expert.up) + byteCount(of: expert.down)
     }
 
     /// The weights of experts with modules of their own.

@@ -92,25 +92,24 @@ struct BenchLatency: AsyncParsableCommand {
         var bar = ProgressBar("Loading", unit: "layers")
         defer { bar.finish() }
         let rowCount = min(512, max(inputLen, batchSize))
-        func transformer(_ specification: ModelSpecification, _ loader: ModelLoader<CPUBackend>) throws
-            -> Transformer<CPUBackend>
+        func loaded(_ specification: ModelSpecification, by loader: ModelLoader<CPUBackend>) throws
+            -> (Transformer<CPUBackend>, ReadVolume)
         {
-            try Transformer(
-                specification: specification, weights: loader.load(specification), backend: backend,
-                maximumRowCount: rowCount)
+            let weights = try loader.load(specification)
+            let transformer = try Transformer(
+                specification: specification, weights: weights, backend: backend, maximumRowCount: rowCount)
+            return (transformer, ReadVolume(specification, weights: weights))
         }
         if loadFormat == .dummy {
             let config = try ConfigObject(contentsOf: config ?? modelOptions.folder() + "/config.json")
             let specification = try ModelSpecification(config: config)
             let weights = SyntheticWeights(quantization: try QuantizationConfig(config: config), seed: seed)
-            let loader = ModelLoader(synthetic: weights, backend: backend) { bar.show($0, of: $1) }
-            return (
-                try transformer(specification, loader), try ReadVolume(specification, synthetic: weights)
-            )
+            return try loaded(
+                specification, by: ModelLoader(synthetic: weights, backend: backend) { bar.show($0, of: $1) })
         }
         let checkpoint = try Checkpoint(path: modelOptions.folder())
         let specification = try ModelSpecification(config: checkpoint.config)
-        let loader = ModelLoader(checkpoint, backend: backend) { bar.show($0, of: $1) }
-        return (try transformer(specification, loader), try ReadVolume(specification, checkpoint: checkpoint))
+        return try loaded(
+            specification, by: ModelLoader(checkpoint, backend: backend) { bar.show($0, of: $1) })
     }
 }

@@ -4,8 +4,8 @@
     import Darwin
 #endif
 
-/// Memory that holds packed matrices.
-final class WeightMemory: @unchecked Sendable {
+/// Memory for what is read from end to end: packed matrices, keys and values.
+final class LargePageMemory: @unchecked Sendable {
     /// The first byte, at an address that is a multiple of 64.
     let base: UnsafeMutablePointer<UInt8>
     /// The number of bytes.
@@ -20,13 +20,13 @@ final class WeightMemory: @unchecked Sendable {
     /// - Parameter name: of the layer or tensor, for messages.
     /// - Throws: ``KernelError`` if there is not that much memory.
     init(byteCount: Int, for name: String) throws(KernelError) {
-        // Weights are read from end to end: pages of 2 MiB spare most of the address translations.
+        // Pages of 2 MiB spare most of the address translations.
         let usesHugePages = byteCount >= Self.hugePageSize
         var memory: UnsafeMutableRawPointer?
         guard
             (0...Self.maximumByteCount).contains(byteCount),
             posix_memalign(&memory, usesHugePages ? Self.hugePageSize : 64, max(byteCount, 64)) == 0, let memory
-        else { throw KernelError("\(name): no memory for \(byteCount) bytes of weights") }
+        else { throw KernelError("\(name): no memory for \(byteCount) bytes") }
         #if os(Linux)
             if usesHugePages { madvise(memory, byteCount, MADV_HUGEPAGE) }
         #endif
@@ -37,30 +37,33 @@ final class WeightMemory: @unchecked Sendable {
     deinit { free(base) }
 }
 
-/// Places the matrices of a model one after another in large pieces of memory.
+/// Places matrices or blocks one after another in large pieces of memory.
 ///
-/// A piece lives as long as a matrix in it.
-struct WeightArena {
-    private var memory: WeightMemory?
+/// A piece lives as long as somebody refers to it.
+struct MemoryArena {
+    private var memory: LargePageMemory?
     private var usedByteCount = 0
 
-    /// Of a piece, unless one matrix or expert needs more.
+    /// Of a piece, unless something needs more.
     ///
     /// What is not written takes no memory but for the rest of a large page: few large pieces waste less than many.
-    private static let pieceByteCount = 256 << 20
+    private let pieceByteCount: Int
 
-    /// Memory for a matrix or an expert, and where it starts in a piece, at a multiple of 64 bytes.
+    /// An arena without memory.
+    init(pieceByteCount: Int) { self.pieceByteCount = pieceByteCount }
+
+    /// Some memory, and where it starts in a piece, at a multiple of 64 bytes.
     ///
     /// - Throws: ``KernelError`` if there is not that much memory.
     mutating func reserve(
         byteCount: Int, for name: String
-    ) throws(KernelError) -> (memory: WeightMemory, offset: Int) {
+    ) throws(KernelError) -> (memory: LargePageMemory, offset: Int) {
         if let memory, byteCount <= memory.byteCount - usedByteCount {
             let offset = usedByteCount
             usedByteCount += min((byteCount + 63) & ~63, memory.byteCount - usedByteCount)
             return (memory, offset)
         }
-        let piece = try WeightMemory(byteCount: max(byteCount, Self.pieceByteCount), for: name)
+        let piece = try LargePageMemory(byteCount: max(byteCount, pieceByteCount), for: name)
         memory = piece
         usedByteCount = min((byteCount + 63) & ~63, piece.byteCount)
         return (piece, 0)
