@@ -95,7 +95,7 @@ struct FeedForwardTests {
                     format, hiddenSize: hiddenSize, intermediateSize: intermediateSize, hasBiases: hasBiases,
                     random: &random)
                 let layer = try backend.makeFeedForward([expert.weights], activation: activation)
-                for rowCount in [1, 2, 7] {
+                for rowCount in [1, 2, 7, 30] {
                     let rows = (0..<rowCount).map { _ in random.floats(hiddenSize) }
                     let before = (0..<rowCount).map { _ in random.floats(hiddenSize) }
                     let output = try activations(before)
@@ -160,7 +160,7 @@ struct FeedForwardTests {
         return RoutedCase(experts: experts, rows: rows, choices: choices)
     }
 
-    @Test("computes the experts of each row", arguments: LinearTests.instructionSets, [1, 2, 11])
+    @Test("computes the experts of each row", arguments: LinearTests.instructionSets, [1, 2, 11, 30])
     func routed(instructionSet: InstructionSet, rowCount: Int) throws {
         var random = SeededRandom(seed: 22)
         for (format, topK, placement) in [

@@ -10,9 +10,9 @@ import Testing
 #endif
 
 struct ThreadPoolTests {
-    @Test("runs every task exactly once", arguments: [1, 2, 3, 6])
-    func everyTaskOnce(threadCount: Int) throws {
-        let pool = try ThreadPool(threadCount: threadCount)
+    @Test("runs every task exactly once", arguments: [1, 2, 3, 6], [1, 2, 6])
+    func everyTaskOnce(threadCount: Int, processorCount: Int) throws {
+        let pool = try ThreadPool(threadCount: threadCount, processorCount: processorCount)
         for taskCount in [0, 1, 2, 3, 7, 64, 1000] {
             let counters = Counters(taskCount)
             for _ in 0..<20 { pool.run(taskCount) { counters.increment($0) } }
@@ -20,9 +20,9 @@ struct ThreadPoolTests {
         }
     }
 
-    @Test("survives many tiny runs", arguments: [(2, 100_000), (6, 5_000)])
-    func manyRuns(threadCount: Int, runCount: Int) throws {
-        let pool = try ThreadPool(threadCount: threadCount)
+    @Test("survives many tiny runs", arguments: [(2, 2, 100_000), (6, 2, 50_000), (6, 6, 2_000)])
+    func manyRuns(threadCount: Int, processorCount: Int, runCount: Int) throws {
+        let pool = try ThreadPool(threadCount: threadCount, processorCount: processorCount)
         let counters = Counters(4)
         // Every task sees what all tasks of the run before wrote.
         let written = UnsafeMutablePointer<Int>.allocate(capacity: 4)
@@ -39,9 +39,9 @@ struct ThreadPoolTests {
         #expect(counters.values == [runCount, runCount, runCount, runCount])
     }
 
-    @Test("wakes workers that have gone to sleep", arguments: [2, 6])
-    func wakes(threadCount: Int) throws {
-        let pool = try ThreadPool(threadCount: threadCount)
+    @Test("wakes workers that have gone to sleep", arguments: [2, 6], [2, 6])
+    func wakes(threadCount: Int, processorCount: Int) throws {
+        let pool = try ThreadPool(threadCount: threadCount, processorCount: processorCount)
         let counters = Counters(100)
         for _ in 0..<50 {
             usleep(500)
@@ -74,7 +74,7 @@ struct ThreadPoolTests {
 
     @Test("gives a lane one task at a time", arguments: [1, 2, 6])
     func lanes(threadCount: Int) throws {
-        let pool = try ThreadPool(threadCount: threadCount)
+        let pool = try ThreadPool(threadCount: threadCount, processorCount: threadCount)
         let tasks = Counters(500)
         let lanes = Counters(threadCount)
         let overlaps = Counters(1)

@@ -90,7 +90,8 @@ typedef struct {
     /// The most rows whose products with packed formats are cheaper as digits than as float32; 0 for none.
     size_t split_row_limit;
 
-    /// Splits activations into 8-bit digits, 64 bytes for 16 columns; null if this set has no use for them.
+    /// Splits activations into 8-bit digits, 64 bytes for 16 columns, in place if the pointers are equal; null if this set
+    /// has no use for them.
     void (*_Nullable split_row)(const float *row, size_t columns, uint8_t *digits);
 
     /// `sums = blocks · rows` for the packed formats and up to `split_row_limit` rows of digits, rounded once per 16

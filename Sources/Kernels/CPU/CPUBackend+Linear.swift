@@ -131,7 +131,7 @@ extension CPUBackend {
         for (index, precision) in distinct.enumerated() {
             let area = InputArea(
                 memory: memory + index * areaSize, capacity: rowCount, columnCount: columnCount,
-                changesRows: changesRows, rows: rows + index * rowCount, digits: digits + index * rowCount)
+                rows: rows + index * rowCount, digits: digits + index * rowCount)
             enter(input, rowCount: rowCount, precision: precision, area: area)
             let parts = zip(linear.parts, precisions).filter { $0.1 == precision }
             inputs.append(

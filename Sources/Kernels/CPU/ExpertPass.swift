@@ -32,9 +32,11 @@ struct ExpertPass {
         let inputSize = InputArea.valueCount(
             capacity: count, columnCount: layer.hiddenSize, changesRows: changesInput)
         let inputCount = layer.sharesInputs ? 1 : 2
-        let hiddenSize = InputArea.valueCount(capacity: count, columnCount: layer.intermediateSize, changesRows: true)
-        let memory = try backend.scratch.activations.reserve(
-            rowCount: 1, columnCount: inputCount * inputSize + hiddenSize)
+        let hiddenSize = InputArea.valueCount(
+            capacity: count, columnCount: layer.intermediateSize, changesRows: false)
+        // Tiles of the hidden rows replace those of the inputs, which by then have done their work.
+        let sharedSize = max(inputCount * inputSize, hiddenSize)
+        let memory = try backend.scratch.activations.reserve(rowCount: 1, columnCount: sharedSize + hiddenSize)
         lanes = try backend.scratch.lanes.reserve(
             rowCount: backend.threadCount, columnCount: LaneScratch.valueCount(rowCount: step.largestGroup))
         let rows = backend.scratch.inputRows.reserve(3 * count)
@@ -42,16 +44,18 @@ struct ExpertPass {
         let inputs = (0..<inputCount).map { index in
             InputArea(
                 memory: memory + index * inputSize, capacity: count, columnCount: layer.hiddenSize,
-                changesRows: changesInput, rows: rows + index * count, digits: digits + index * count)
+                rows: rows + index * count, digits: digits + index * count)
         }
         let hidden = InputArea(
-            memory: memory + inputCount * inputSize, capacity: count, columnCount: layer.intermediateSize,
-            changesRows: true, rows: rows + 2 * count, digits: digits + 2 * count)
+            memory: memory, changedRows: memory + sharedSize, capacity: count, columnCount: layer.intermediateSize,
+            rows: rows + 2 * count, digits: digits + 2 * count)
 
         hiddenRows = backend.scratch.outputRows.reserve(2 * count)
         for index in 0..<count {
             hiddenRows[index] = hidden.changedRow(index)
             hidden.rows[index] = UnsafePointer(hiddenRows[index])
+            // Digits take as much memory as the values that they are made of, and replace them.
+            hidden.digits[index] = UnsafeRawPointer(hiddenRows[index]).assumingMemoryBound(to: UInt8.self)
         }
         hiddenInputs = step.groups.map { group in
             MatrixRows(

@@ -1,11 +1,9 @@
-/// Memory for the rows that enter a product: rows that were changed, if any are, and as much for digits or tiles.
+/// Memory for the rows that enter a product: for digits or tiles, and for rows that were changed, if any are.
 struct InputArea {
-    /// The digits or tiles, then the changed rows, each `[capacity, stride]`.
-    let memory: UnsafeMutablePointer<Float>
-    /// The number of rows.
-    let capacity: Int
-    /// Whether there is memory for changed rows.
-    let changesRows: Bool
+    /// The digits or tiles, `[capacity, stride]`.
+    private let prepared: UnsafeMutablePointer<Float>
+    /// The changed rows, `[capacity, stride]`.
+    private let changed: UnsafeMutablePointer<Float>
     /// Values from a row to the next, a multiple of 16.
     let stride: Int
     /// The rows that enter the product, `[capacity]`.
@@ -21,28 +19,25 @@ struct InputArea {
         (changesRows ? 2 : 1) * capacity * stride(columnCount: columnCount)
     }
 
-    /// An area whose rows have digits of their own.
+    /// An area whose rows have digits of their own, and where changed rows lie behind them unless they lie elsewhere.
     init(
-        memory: UnsafeMutablePointer<Float>, capacity: Int, columnCount: Int, changesRows: Bool,
+        memory: UnsafeMutablePointer<Float>, changedRows: UnsafeMutablePointer<Float>? = nil, capacity: Int,
+        columnCount: Int,
         rows: UnsafeMutablePointer<UnsafePointer<Float>>, digits: UnsafeMutablePointer<UnsafePointer<UInt8>>
     ) {
-        self.memory = memory
-        self.capacity = capacity
-        self.changesRows = changesRows
         self.rows = rows
         self.digits = digits
         stride = Self.stride(columnCount: columnCount)
+        prepared = memory
+        changed = changedRows ?? memory + capacity * stride
         for index in 0..<capacity {
             digits[index] = UnsafeRawPointer(prepared(index)).assumingMemoryBound(to: UInt8.self)
         }
     }
 
     /// Where a changed row is written.
-    func changedRow(_ index: Int) -> UnsafeMutablePointer<Float> {
-        precondition(changesRows)
-        return memory + (capacity + index) * stride
-    }
+    func changedRow(_ index: Int) -> UnsafeMutablePointer<Float> { changed + index * stride }
 
     /// Where the digits or tiles of the rows from `index` on are written.
-    func prepared(_ index: Int) -> UnsafeMutablePointer<Float> { memory + index * stride }
+    func prepared(_ index: Int) -> UnsafeMutablePointer<Float> { prepared + index * stride }
 }
