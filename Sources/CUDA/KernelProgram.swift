@@ -38,7 +38,11 @@ public struct KernelProgram: Sendable {
     ///
     /// The compiler's report about registers and spills comes with every compilation.
     var allOptions: [String] {
-        ["--gpu-architecture=\(architecture)", "--std=c++17", "--ptxas-options=-v"] + options
+        // Generic lambdas cannot be declared to run on the device, and there is no other place.
+        [
+            "--gpu-architecture=\(architecture)", "--std=c++17", "--device-as-default-execution-space",
+            "--ptxas-options=-v",
+        ] + options
     }
 
     /// The SHA-256, in hexadecimal, of everything that decides what the compiled code is.

@@ -25,7 +25,7 @@ extension SelfTest {
                             error: error, bound: Self.productBound))
                 }
             }
-            for tokenCount in layer.tokenCounts where 1...8 ~= tokenCount {
+            for tokenCount in layer.tokenCounts where 1...8 ~= tokenCount && tested.isStreamed(tokenCount: tokenCount) {
                 let error = try tested.countOfDifferences(tokenCount: tokenCount)
                 try onResult(
                     Result(
@@ -33,11 +33,14 @@ extension SelfTest {
                         error: error, bound: 0))
             }
             for tokenCount in [min(4, layer.configuration.maximumTokenCount), layer.tokenCounts.last ?? 4] {
-                let error = try tested.countOfLeaks(tokenCount: tokenCount)
-                try onResult(
-                    Result(
-                        operation: "moe", name: "\(layer.name), \(tokenCount) tokens, NaN in one", error: error,
-                        bound: 0))
+                for value in [Float.nan, .infinity] {
+                    let error = try tested.countOfLeaks(value, tokenCount: tokenCount)
+                    try onResult(
+                        Result(
+                            operation: "moe", name: "\(layer.name), \(tokenCount) tokens, \(value) in one",
+                            error: error,
+                            bound: 0))
+                }
             }
             for tokenCount in [3, layer.tokenCounts.last ?? 3] {
                 let error = try tested.countOfChanges(tokenCount: tokenCount, replayCount: layer.replayCount)

@@ -195,6 +195,9 @@ final class TestedLayer {
         return Double(wrong)
     }
 
+    /// Whether few tokens are routed by the launch that computes them.
+    func isStreamed(tokenCount: Int) -> Bool { gpu.resolution.backend(tokenCount: tokenCount) == .latency }
+
     /// How many values change if a launch of its own routes the tokens.
     func countOfDifferences(tokenCount: Int) throws -> Double {
         try copy(makeInputs(tokenCount: tokenCount, .random))
@@ -215,22 +218,28 @@ final class TestedLayer {
         return Double(zip(together, apart).count { $0 != $1 })
     }
 
-    /// How many values of other tokens a NaN in one token changes, and how many of that token's are not NaN.
-    func countOfLeaks(tokenCount: Int) throws -> Double {
+    /// How many values of other tokens a NaN or an infinity in one token changes, and how many of that token's are finite
+    /// where they should not be, or the other way round.
+    func countOfLeaks(_ value: Float, tokenCount: Int) throws -> Double {
         var inputs = makeInputs(tokenCount: tokenCount, .random)
         try copy(inputs)
         try enqueue(tokenCount)
         let before = try test.stream.read(output.part(0..<tokenCount * pitch))
-        inputs.tokens[1, 5] = .nan
+        inputs.tokens[1, 5] = value
         try copy(inputs)
         try enqueue(tokenCount)
         let after = try test.stream.read(output.part(0..<tokenCount * pitch))
+        let expected = try rightOutput(inputs)
         var count = 0
         for token in 0..<tokenCount {
-            for index in token * pitch..<token * pitch + configuration.hiddenSize {
-                let isWrong =
-                    token == 1 ? !Float(BFloat16(bits: after[index])).isNaN : before[index] != after[index]
-                count += isWrong ? 1 : 0
+            for column in 0..<configuration.hiddenSize {
+                let index = token * pitch + column
+                let isRight =
+                    token == 1
+                    ? Float(BFloat16(bits: after[index])).isFinite
+                        == expected[token * configuration.hiddenSize + column].isFinite
+                    : before[index] == after[index]
+                count += isRight ? 0 : 1
             }
         }
         return Double(count)

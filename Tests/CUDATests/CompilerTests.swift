@@ -25,8 +25,8 @@ extension FakeDriverTests {
             let image = String(decoding: compiled.cubin, as: UTF8.self)
             #expect(
                 image.hasPrefix(
-                    "FAKECUBIN --gpu-architecture=sm_90a --std=c++17 --ptxas-options=-v --define-macro=TILE_M=16 "
-                        + "--define-macro=TILE_N=64 --use_fast_math\n"))
+                    "FAKECUBIN --gpu-architecture=sm_90a --std=c++17 --device-as-default-execution-space "
+                        + "--ptxas-options=-v --define-macro=TILE_M=16 --define-macro=TILE_N=64 --use_fast_math\n"))
             #expect(image.contains("\nkernel a 4 \n"))
             #expect(try fake.misuse() == nil)
         }

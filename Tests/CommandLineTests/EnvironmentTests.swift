@@ -17,6 +17,20 @@ struct EnvironmentTests {
         #expect(usual.output.contains("0 in /nonexistent/.cache/nibble/kernels  (HOME)"))
     }
 
+    @Test("the backend of experts is shown with where it comes from")
+    func backend() throws {
+        let usual = try CommandRunner.run(["env"])
+        #expect(usual.output.contains("auto  (default)"))
+        let chosen = try CommandRunner.run(["env"], environment: ["NIBBLE_MOE_BACKEND": "latency"])
+        #expect(chosen.output.contains("latency  (NIBBLE_MOE_BACKEND)"))
+    }
+
+    @Test("operations that the self-test does not have are refused")
+    func refusedOperations() throws {
+        let result = try CommandRunner.run(["selftest", "--only", "quantize,sort"])
+        #expect(result.status == 64 && result.errors.contains("--only"))
+    }
+
     @Test("a backend of experts that there is not is refused by name, and running a model on a GPU too")
     func refusedBackends() throws {
         let bench = try CommandRunner.run(
