@@ -210,7 +210,8 @@ final class TestedLayer {
         let rows = try RoutedRows(test.loader.context, route, tokenCount: tokenCount)
         try route.load(from: test.loader.sources, test.loader.cache, on: test.stream, tokenCount: tokenCount)
             .launch(
-                on: test.stream, logits: logits, tokenCount: tokenCount, factor: configuration.weightFactor, into: rows)
+                on: test.stream, logits: logits, biases: routerBiases, tokenCount: tokenCount,
+                factor: configuration.weightFactor, into: rows)
         try gpu.enqueue(
             tokenCount: tokenCount, input: input, rows: rows, residual: residual, output: output, workspace: workspace,
             on: test.stream)
