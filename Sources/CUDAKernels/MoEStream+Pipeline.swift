@@ -41,16 +41,18 @@ extension MoEStream {
         }
     }
 
-    /// Experts wait for their routing, and take an SM for themselves: sixteen warps multiply, in two groups that take turns
-    /// at chunks.
+    /// Experts wait for their routing, and take an SM for themselves.
+    ///
+    /// Sixteen warps multiply, in two groups that take turns at chunks.
     private static func experts(chunk: Int, stages: Int) -> Pipeline {
         Pipeline(
             chunk: chunk, stages: stages, inFlight: 3, lead: 3, middle: 2, warpTiles: 1, slabTurns: 2, chunkTurns: 2,
             residentCount: 1)
     }
 
-    /// Linear layers share an SM with the one before, and begin to read, slowly, while that one still does: eight warps
-    /// multiply. With few token rows there are registers for two blocks of weight rows a warp.
+    /// Linear layers share an SM with the one before, and begin to read, slowly, while that one still does.
+    ///
+    /// Eight warps multiply; with few token rows there are registers for two blocks of weight rows a warp.
     private static func linear(chunk: Int, stages: Int, rowCount: Int) -> Pipeline {
         let warpTiles = rowCount <= 8 && chunk >= 4 ? 2 : 1
         return Pipeline(

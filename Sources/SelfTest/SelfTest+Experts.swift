@@ -25,7 +25,7 @@ extension SelfTest {
                             error: error, bound: Self.productBound))
                 }
             }
-            for tokenCount in layer.tokenCounts where 1...8 ~= tokenCount {
+            for tokenCount in layer.tokenCounts where 1...8 ~= tokenCount && tested.isStreamed(tokenCount: tokenCount) {
                 let error = try tested.countOfDifferences(tokenCount: tokenCount)
                 try onResult(
                     Result(

@@ -195,6 +195,9 @@ final class TestedLayer {
         return Double(wrong)
     }
 
+    /// Whether few tokens are routed by the launch that computes them.
+    func isStreamed(tokenCount: Int) -> Bool { gpu.resolution.backend(tokenCount: tokenCount) == .latency }
+
     /// How many values change if a launch of its own routes the tokens.
     func countOfDifferences(tokenCount: Int) throws -> Double {
         try copy(makeInputs(tokenCount: tokenCount, .random))

@@ -193,6 +193,8 @@ extension FakeDriverTests {
         func grouped() throws {
             var configuration = MoEConfiguration.gptOSS
             configuration.maximumTokenCount = 60
+            // The fake's kernels have shared memory of their own, beside which the stages for MXFP4 do not fit.
+            configuration.format = .nvfp4
             let layer = try layer(configuration)
             #expect(layer.resolution.backend(tokenCount: 4) == .latency)
             #expect(layer.resolution.backend(tokenCount: 5) == .throughput)
@@ -225,6 +227,35 @@ extension FakeDriverTests {
             #expect(sum.residual == input.address && sum.output == output.address && sum.tokenCount == 60)
         }
 
+        @Test("with more than 32 rows an expert tokens are packed once, and gathered by the product")
+        func gathered() throws {
+            var configuration = MoEConfiguration.gptOSS
+            configuration.maximumTokenCount = 100
+            configuration.format = .nvfp4
+            configuration.hasSharedExpert = true
+            let layer = try layer(configuration)
+            let workspace = try MoEWorkspace(configuration, on: stream)
+            let (input, output) = (try activations(layer), try activations(layer))
+            let logits = try DeviceBuffer<UInt16>(loader.context, count: 100 * 4)
+            let before = try fake.launches().count
+            try layer.enqueue(
+                tokenCount: 100, input: input, logits: logits, output: output, workspace: workspace, on: stream)
+            let launches = Array(try fake.launches()[before...])
+            #expect(
+                launches.map(\.kernel) == ["route", "pack", "multiply_experts", "multiply_experts", "combine_rows"])
+            try #require(launches.count == 5)
+            // Eight tokens a block of threads. Only what follows the packing may begin before the launch ahead has ended.
+            #expect(launches[1].grid[0] == 13)
+            #expect(launches[2].overlapsPrevious && !launches[3].overlapsPrevious)
+            let products = [2, 3].map { index in
+                launches[index].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEGemm.Arguments.self) }
+            }
+            #expect(products.map(\.tokenCount) == [100, 100] && products[0].inputs == products[1].inputs)
+            #expect(products[0].routing.list == 0 && products[0].tokenExpert == 4)
+            #expect(products[1].routing.list == workspace.rows.blockLists[1].address)
+            #expect(products[0].output == output.address && products[1].output == workspace.grouped?.rows.address)
+        }
+
         @Test("where every token has one row the product writes the output, on top of the shared expert's")
         func groupedOneRow() throws {
             var configuration = MoEConfiguration.llama4
@@ -237,11 +268,10 @@ extension FakeDriverTests {
                 tokenCount: 2, input: input, rows: rows([[0], [1]], layer), output: output, workspace: workspace,
                 on: stream)
             let launches = Array(try fake.launches()[before...])
-            #expect(
-                launches.map(\.kernel) == ["pack", "multiply_experts", "multiply_experts"])
-            // Only what follows the packing of tokens may begin before the launch ahead of it has ended.
-            #expect(launches.map(\.overlapsPrevious) == [true, true, false])
-            let products = [1, 2].map { index in
+            // Each product begins while its rows are packed.
+            #expect(launches.map(\.kernel) == ["pack", "multiply_experts", "pack", "multiply_experts"])
+            #expect(launches.map(\.overlapsPrevious) == [true, true, true, true])
+            let products = [1, 3].map { index in
                 launches[index].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEGemm.Arguments.self) }
             }
             #expect(products.map(\.residual) == [0, output.address])

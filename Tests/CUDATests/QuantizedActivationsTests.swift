@@ -17,7 +17,7 @@ extension FakeDriverTests {
             let sources = KernelSources(files: [
                 MoEStream.path: "", RepackWeights.path: "", MoEGemm.path: "", MoEPack.path: "", MoECombine.path: "",
                 QuantizeRows.path: "", "any/route.cu": KernelSources.embedded.files["any/route.cu"] ?? "",
-                "common/moe.cuh": "", "common/ptx.cuh": "",
+                "common/choice.cuh": "", "common/moe.cuh": "", "common/ptx.cuh": "",
             ])
             let cache = KernelCache(compiler: try fake.compiler(), folder: nil)
             loader = KernelLoader(try fake.context(), sources: sources, cache: cache)

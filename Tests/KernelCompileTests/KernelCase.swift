@@ -93,16 +93,21 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
     }()
 
     private static let streaming: [KernelCase] = {
+        let scoutRoute = try? Route(.sigmoid, logits: .bfloat16, expertCount: 16, topK: 1, blockRowCounts: [8])
+        let qwen3Route = try? Route(.softmaxOfSelected, expertCount: 128, topK: 8, blockRowCounts: [8])
+        let groups = Route.Method.biasedSigmoid(groupCount: 8, chosenGroupCount: 4, renormalized: true)
+        let groupsRoute = try? Route(groups, expertCount: 256, topK: 8, blockRowCounts: [8])
         let kernels = [
-            ("scout", scout, [1, 8, 32, 128]), ("gpt-oss", gptOSS, [1, 16]), ("qwen3", qwen3, [2]),
-            ("nemotron", nemotron, [1, 8]), ("head", head, [1]), ("fp8", fp8, [1, 32]),
-        ].flatMap { name, shape, tokenCounts in tokenCounts.map { (name, shape, $0) } }
-        return kernels.flatMap { name, shape, tokenCount in
+            ("scout", scout, scoutRoute, [1, 8, 32, 128]), ("gpt-oss", gptOSS, nil, [1, 16]),
+            ("qwen3", qwen3, qwen3Route, [2]), ("nemotron", nemotron, groupsRoute, [1, 8]), ("head", head, nil, [1]),
+            ("fp8", fp8, nil, [1, 32]),
+        ].flatMap { name, shape, route, tokenCounts in tokenCounts.map { (name, shape, route, $0) } }
+        return kernels.flatMap { name, shape, route, tokenCount in
             cases(
                 for: tokenCount == 8 ? withCopyEngine : [Architecture(9, 0)], ["HMMA", "UBLKCP", "LDGSTS"],
                 "\(name), \(tokenCount) tokens"
             ) {
-                try #require(MoEStream(shape, tokenCount: tokenCount, sharedByteCount: 232448))
+                try #require(MoEStream(shape, route: route, tokenCount: tokenCount, sharedByteCount: 232448))
                     .program(from: .embedded, for: $0)
             }
         }

@@ -8,6 +8,8 @@
 // The eight 16-byte pieces of a row and slab: piece c holds columns 16t + 2c + {0, 1}, t = 0...3, which are the k-step c / 2
 // of the slab (common/tiles.cuh spreads the columns of a k-step that way); it lies at position c ^ slot % 8, wgmma's
 // 128-byte swizzle.
+//
+// Tokens that are gathered lie in the same way, [slabs][tokens][128 bytes], but with piece c at position c.
 #pragma once
 #include "common/moe.cuh"
 

@@ -6,22 +6,26 @@
 //                  any/moe_combine.cu
 //
 // Data flow   weights: global → shared (bulk copies) → registers → BF16 fragments, the A operand of wgmma; activations,
-//             packed by any/moe_pack.cu: global → shared (bulk copies), the B operand; FP32 sums in registers. The first
+//             packed by any/moe_pack.cu: global → shared (bulk copies, or 16 bytes a thread), the B operand; FP32 sums in registers. The first
 //             product's epilogue makes `hidden` in the same packed layout, shared → global by bulk copies.
 // Work        an item is 4 blocks of 64 weight rows x one block of up to kRows token rows, all slabs; two warpgroups take
 //             two of the four each, with as many token columns as the block needs
 //             (16, 32, 48, 64, 80, 96 or 128). Items of both products are one queue,
 //             ordered by expert, weight rows, token rows: an expert's weights come from memory once. CTAs take numbers
 //             from the queue; an item of the second product waits for its token rows' `hidden`, which are ahead in the
-//             queue. A sum has one order whoever computes it, so results repeat bit for bit.
+//             queue. The last items' slabs are divided among CTAs, so that all have work until the end: the last to
+//             finish a part adds them up. A sum has one order whoever computes it, so results repeat bit for bit.
 // Bytes       0.5625 (NVFP4) or 0.53125 (MXFP4) a weight of the experts hit, from memory once, from L2 once for every block
 //             of token rows; the activations of a block once for every 256 weight rows, from L2. Bound by memory up to
 //             some 32 rows an expert, by the matrix units from some 128 on.
 // Limits      kOutputs a multiple of 8; biases have zeros beyond the matrix's rows. BF16 weights are correct, but the compiler
 //             waits for every product before it goes on.
 // Launch      any/moe_pack.cu, then this with MoeGemm::kThreads threads, MoeGemm::kSharedBytes of dynamic shared memory and
-//             as many CTAs as SMs (or fewer), then any/moe_combine.cu unless kOneRow. Programmatic launch is fine for all.
-//             kRows 64 is 3 to 6% faster than 128 where experts have some 32 rows or fewer, slower above.
+//             as many CTAs as SMs (or fewer), then any/moe_combine.cu unless kOneRow. All may be programmatic launches, this
+//             one only if the kernel before it lets it start after waiting for the one before that, as any/moe_pack.cu
+//             does: the list, the weights and the counters are read without waiting.
+//             kRows 64 is faster than 128 where experts have some 32 rows or fewer, kGathers where tokens have several rows
+//             and experts more than that.
 // Source      weight layout and arithmetic: common/tiles.cuh; activations: common/packed.cuh.
 #include "common/activation.cuh"
 #include "common/packed.cuh"
@@ -51,11 +55,12 @@ struct MoeGemmArguments {
 };
 
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs:
-/// slabs of 64 columns. kOneRow: every token has exactly one row. kRows: token rows of a block at most.
+/// slabs of 64 columns. kOneRow: every token has exactly one row. kRows: token rows of a block at most. kGathers: tokens
+/// are gathered here, 16 bytes a thread.
 template <int kFormat, int kUpBlocks, int kUpSlabs, int kDownBlocks, int kDownSlabs, int kOutputs, int kActivation,
           bool kOneRow, int kRows, bool kGathers>
 struct MoeGemm {
-    static_assert(kRows == 32 || kRows == 64 || kRows == 96 || kRows == 128, "a number of token columns that products exist for");
+    static_assert(kRows == 32 || kRows == 64 || kRows == 128, "a number of token columns that products exist for");
     static constexpr int kBlocks = 4;   ///< blocks of weight rows of an item
     static constexpr int kMultipliers = 8;
     static constexpr int kCopiers = kGathers ? 2 : 1;  ///< warps that copy activations
@@ -65,11 +70,7 @@ struct MoeGemm {
     static_assert(kOutputs % 8 == 0, "16-byte stores");
 
     /// Two slabs a stage cost less waiting, but leave room for fewer stages.
-#ifdef STAGE_SLABS
-    static constexpr int kStageSlabs = STAGE_SLABS;
-#else
     static constexpr int kStageSlabs = kRows <= 64 && kFormat != BF16 && kFormat != FP8 ? 2 : 1;
-#endif
     static constexpr int kInputBytes = kRows * PACKED_BYTES;  ///< of a slab
     static constexpr int kBlockBytes = kStageSlabs * slab_bytes(kFormat);
     static constexpr int kStageBytes = (kStageSlabs * kInputBytes + kBlocks * kBlockBytes + 1023) / 1024 * 1024;
@@ -220,6 +221,7 @@ struct MoeGemm {
             item.scales[0] = scales.x * accumulator_factor(kFormat);
             item.scales[1] = scales.y * accumulator_factor(kFormat);
         }
+        __syncwarp();
     }
 
     /// Waits until a block's `hidden` is in memory.
