@@ -131,10 +131,11 @@ struct ExpertPass {
         let kernels = backend.kernels
         let outputRows = hiddenRows + step.rows.count
         for (index, row) in step.rows.enumerated() { outputRows[index] = output.row(row) }
-        // A task has its columns of the output to itself, and reads a run of blocks of each expert: the fewer tasks, the
-        // longer the runs.
+        // A task has its columns of the output to itself, and reads a run of blocks of each expert: where memory counts
+        // more than how evenly the products are divided, the fewer tasks, the longer the runs.
+        let tasksPerThread = step.rows.count < 4 * step.groups.count ? 4 : CPUBackend.tasksPerThread
         let blockCount = (layer.hiddenSize + PackedShape.blockRows - 1) / PackedShape.blockRows
-        let taskCount = min(blockCount, backend.pool.awakeThreadCount * Self.downTasksPerThread)
+        let taskCount = min(blockCount, backend.pool.awakeThreadCount * tasksPerThread)
         let largestGroup = step.largestGroup
         backend.pool.runInLanes(taskCount, operationCount: operationCount(matrixCount: 1)) { task, lane in
             let scratch = LaneScratch(base: lanes, lane: lane, rowCount: largestGroup)
@@ -157,8 +158,6 @@ struct ExpertPass {
             }
         }
     }
-
-    private static let downTasksPerThread = 4
 
     private func operationCount(matrixCount: Int) -> Int {
         step.rows.count * matrixCount * layer.hiddenSize * layer.intermediateSize
