@@ -270,7 +270,7 @@ extension FakeDriverTests {
             let launches = Array(try fake.launches()[before...])
             // Each product begins while its rows are packed.
             #expect(launches.map(\.kernel) == ["pack", "multiply_experts", "pack", "multiply_experts"])
-            #expect(launches.allSatisfy(\.overlapsPrevious))
+            #expect(launches.allSatisfy { $0.overlapsPrevious })
             let products = [1, 3].map { index in
                 launches[index].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEGemm.Arguments.self) }
             }
