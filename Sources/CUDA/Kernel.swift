@@ -38,7 +38,8 @@ public final class Kernel: Sendable {
                 "\(name): \(dynamicSharedByteCount) bytes of dynamic shared memory asked for, "
                     + "\(context.device) allows 0 to \(max(0, limit))")
         }
-        if dynamicSharedByteCount > 0 {
+        // The function is one for all that load it: what another asked for must not become less.
+        if try dynamicSharedByteCount > attribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) {
             try context.call(context.driver.funcSetAttribute, name) {
                 $0(handle, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, Int32(dynamicSharedByteCount))
             }

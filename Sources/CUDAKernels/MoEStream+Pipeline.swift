@@ -1,3 +1,5 @@
+internal import CUDA
+
 extension MoEStream {
     /// The numbers of tokens that kernels are compiled for.
     static let tokenCounts = [1, 2, 4, 8, 16, 32, 64, 128]
@@ -14,10 +16,12 @@ extension MoEStream {
     ///
     /// - Parameter route: how tokens are routed, if there are few enough.
     /// - Returns: nil if even a short pipeline does not fit.
-    init?(_ shape: ExpertShape, route: Route? = nil, tokenCount: Int, sharedByteCount: Int) {
+    init?(
+        _ shape: ExpertShape, route: Route? = nil, tokenCount: Int, for architecture: Architecture, sharedByteCount: Int
+    ) {
         let largest = shape.up == nil ? Self.largestRowCount : Self.largestExpertRowCount
         let rowCount = min(tokenCount, largest)
-        for pipeline in Self.pipelines(shape, rowCount: rowCount) {
+        for pipeline in Self.pipelines(shape, rowCount: rowCount, architecture) {
             self.init(
                 shape, rowCount: rowCount, tokenCount: tokenCount, pipeline: pipeline,
                 route: tokenCount <= Self.largestRoutedTokenCount ? route : nil)
@@ -27,7 +31,9 @@ extension MoEStream {
     }
 
     /// From the best to the shortest (docs/kernels-gpu-notes.md).
-    private static func pipelines(_ shape: ExpertShape, rowCount: Int) -> [Pipeline] {
+    private static func pipelines(
+        _ shape: ExpertShape, rowCount: Int, _ architecture: Architecture
+    ) -> [Pipeline] {
         let chunks =
             switch shape.down.format {
             case .nvfp4, .mxfp4: [8, 4]
@@ -37,17 +43,17 @@ extension MoEStream {
         return chunks.flatMap { chunk in
             shape.up == nil
                 ? [5, 4, 3].map { linear(chunk: chunk, stages: $0, rowCount: rowCount) }
-                : [6, 4, 2].map { experts(chunk: chunk, stages: $0) }
+                : [6, 4, 2].map { experts(chunk: chunk, stages: $0, architecture) }
         }
     }
 
     /// Experts wait for their routing, and take an SM for themselves.
     ///
-    /// Sixteen warps multiply, in two groups that take turns at chunks.
-    private static func experts(chunk: Int, stages: Int) -> Pipeline {
+    /// Sixteen warps multiply, in two groups that take turns at chunks; on Blackwell, whose code needs more registers, eight.
+    private static func experts(chunk: Int, stages: Int, _ architecture: Architecture) -> Pipeline {
         Pipeline(
-            chunk: chunk, stages: stages, inFlight: 3, lead: 3, middle: 2, warpTiles: 1, slabTurns: 2, chunkTurns: 2,
-            residentCount: 1)
+            chunk: chunk, stages: stages, inFlight: 3, lead: 3, middle: 2, warpTiles: 1, slabTurns: 2,
+            chunkTurns: architecture.major == 9 ? 2 : 1, residentCount: 1)
     }
 
     /// Linear layers share an SM with the one before, and begin to read, slowly, while that one still does.

@@ -17,7 +17,8 @@ extension MoEStream: CustomStringConvertible {
         for tokenCount in tokenCounts {
             guard
                 let kernel = MoEStream(
-                    shape, route: route, tokenCount: tokenCount, sharedByteCount: device.maximumSharedByteCountPerBlock)
+                    shape, route: route, tokenCount: tokenCount, for: device.architecture,
+                    sharedByteCount: device.maximumSharedByteCountPerBlock)
             else { break }
             kernels.append(kernel)
             if tokenCount >= maximumTokenCount { break }

@@ -17,20 +17,27 @@ struct ExpandedMatrix {
     /// The products of all rows with a vector.
     func multiply(_ input: [Float]) -> [Double] {
         let input = input.map { Double($0) }
-        return values.withUnsafeBufferPointer { values in
-            input.withUnsafeBufferPointer { input in
-                (0..<values.count / columnCount).map { row in
-                    var sums = SIMD8<Double>()
-                    var column = 0
-                    while column + 8 <= columnCount {
-                        for lane in 0..<8 {
-                            sums[lane] += values[row * columnCount + column + lane] * input[column + lane]
-                        }
-                        column += 8
+        return values.withUnsafeBytes { values in
+            input.withUnsafeBytes { input in
+                (0..<values.count / 8 / columnCount).map { row in
+                    let row = UnsafeRawBufferPointer(
+                        rebasing: values[row * columnCount * 8..<(row + 1) * columnCount * 8])
+                    var sums = (SIMD8<Double>(), SIMD8<Double>())
+                    // Rows are multiples of 8 columns.
+                    for offset in stride(from: 0, to: row.count - 64, by: 128) {
+                        sums.0 +=
+                            row.loadUnaligned(fromByteOffset: offset, as: SIMD8<Double>.self)
+                            * input.loadUnaligned(fromByteOffset: offset, as: SIMD8<Double>.self)
+                        sums.1 +=
+                            row.loadUnaligned(fromByteOffset: offset + 64, as: SIMD8<Double>.self)
+                            * input.loadUnaligned(fromByteOffset: offset + 64, as: SIMD8<Double>.self)
                     }
-                    var sum = sums.sum()
-                    for column in column..<columnCount { sum += values[row * columnCount + column] * input[column] }
-                    return sum
+                    if row.count % 128 != 0 {
+                        sums.0 +=
+                            row.loadUnaligned(fromByteOffset: row.count - 64, as: SIMD8<Double>.self)
+                            * input.loadUnaligned(fromByteOffset: row.count - 64, as: SIMD8<Double>.self)
+                    }
+                    return (sums.0 + sums.1).sum()
                 }
             }
         }

@@ -112,6 +112,16 @@ extension FakeDriverTests {
             refused("no threads") { _ = try kernel.blocksPerMultiprocessor(threadCount: 0) }
         }
 
+        @Test("what one asks of a kernel is left to those that asked for more")
+        func sharedFunction() throws {
+            let large = try fake.kernel("plain()", in: context, dynamicSharedByteCount: 100_000)
+            let small = try large.module.kernel("plain", dynamicSharedByteCount: 60_000)
+            for (kernel, byteCount) in [(small, 60_000), (large, 100_000)] {
+                try stream.launch(kernel, Launch(grid: 1, block: 32, dynamicSharedByteCount: byteCount))
+            }
+            #expect(try fake.launches().map(\.dynamicSharedByteCount) == [60_000, 100_000])
+        }
+
         @Test("a kernel that is not there is refused by name")
         func missingKernel() throws {
             let module = try fake.kernel("plain()", in: context).module

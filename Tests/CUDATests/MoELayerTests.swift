@@ -236,23 +236,23 @@ extension FakeDriverTests {
             let layer = try layer(configuration)
             let workspace = try MoEWorkspace(configuration, on: stream)
             let (input, output) = (try activations(layer), try activations(layer))
-            let logits = try DeviceBuffer<UInt16>(loader.context, count: 100 * 4)
+            let rows = try rows([[Int]](repeating: [0, 3], count: 100), layer)
             let before = try fake.launches().count
             try layer.enqueue(
-                tokenCount: 100, input: input, logits: logits, output: output, workspace: workspace, on: stream)
+                tokenCount: 100, input: input, rows: rows, output: output, workspace: workspace, on: stream)
             let launches = Array(try fake.launches()[before...])
             #expect(
-                launches.map(\.kernel) == ["route", "pack", "multiply_experts", "multiply_experts", "combine_rows"])
-            try #require(launches.count == 5)
+                launches.map(\.kernel) == ["pack", "multiply_experts", "multiply_experts", "combine_rows"])
+            try #require(launches.count == 4)
             // Eight tokens a block of threads. Only what follows the packing may begin before the launch ahead has ended.
-            #expect(launches[1].grid[0] == 13)
-            #expect(launches[2].overlapsPrevious && !launches[3].overlapsPrevious)
-            let products = [2, 3].map { index in
+            #expect(launches[0].grid[0] == 13)
+            #expect(launches[1].overlapsPrevious && !launches[2].overlapsPrevious)
+            let products = [1, 2].map { index in
                 launches[index].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEGemm.Arguments.self) }
             }
             #expect(products.map(\.tokenCount) == [100, 100] && products[0].inputs == products[1].inputs)
             #expect(products[0].routing.list == 0 && products[0].tokenExpert == 4)
-            #expect(products[1].routing.list == workspace.rows.blockLists[1].address)
+            #expect(products[1].routing.list == rows.blockLists[1].address)
             #expect(products[0].output == output.address && products[1].output == workspace.grouped?.rows.address)
         }
 

@@ -107,8 +107,11 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
                 for: tokenCount == 8 ? withCopyEngine : [Architecture(9, 0)], ["HMMA", "UBLKCP", "LDGSTS"],
                 "\(name), \(tokenCount) tokens"
             ) {
-                try #require(MoEStream(shape, route: route, tokenCount: tokenCount, sharedByteCount: 232448))
-                    .program(from: .embedded, for: $0)
+                try #require(
+                    MoEStream(
+                        shape, route: route, tokenCount: tokenCount, for: $0, sharedByteCount: 232448)
+                )
+                .program(from: .embedded, for: $0)
             }
         }
     }()

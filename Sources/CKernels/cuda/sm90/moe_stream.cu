@@ -31,7 +31,7 @@ struct MoeStreamArguments {
     const u16* residual;  ///< the same shape, or null
     const float2* upScales;   ///< [E], global scales of gate and up; null: 1
     const float* downScales;  ///< [E]; null: 1
-    const float* rowScales;   ///< [kOutputs], of the rows of one expert's down; null: 1
+    const float* rowScales;   ///< [kOutputs], of the rows of one expert's down, FP8 only; null: 1
     const u16* upBiases;      ///< BF16 [E, 2, down.inputPitch], gate then up (up alone in the first half), or null
     const u16* downBiases;    ///< BF16 [E, kOutputs], or null
     ActivationConstants constants;
@@ -518,7 +518,7 @@ struct MoeStream {
 #pragma unroll
         for (int half = 0; half < 2; ++half)
             factors.scales[half] =
-                arguments.rowScales && row + 8 * half < kOutputs ? scale * arguments.rowScales[row + 8 * half] : scale;
+                kFormat == FP8 && arguments.rowScales && row + 8 * half < kOutputs ? scale * arguments.rowScales[row + 8 * half] : scale;
         if (arguments.downBiases && biased)
 #pragma unroll
             for (int half = 0; half < 2; ++half)
