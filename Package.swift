@@ -94,7 +94,8 @@ let package = Package(
         .executableTarget(
             name: "CacheProcess", dependencies: ["CUDA"], path: "Tests/CacheProcess", swiftSettings: swiftSettings),
         .testTarget(
-            name: "CUDATests", dependencies: ["CUDA", "CUDAKernels", "FP4", "Kernels"], swiftSettings: swiftSettings),
+            name: "CUDATests", dependencies: ["CUDA", "CUDAKernels", "FP4", "Kernels", "TestSupport"],
+            swiftSettings: swiftSettings),
         .testTarget(
             name: "KernelCompileTests", dependencies: ["CUDA", "CUDAKernels", "FP4"], swiftSettings: swiftSettings),
         .testTarget(
