@@ -99,7 +99,7 @@ let package = Package(
         .testTarget(
             name: "KernelCompileTests", dependencies: ["CUDA", "CUDAKernels", "FP4"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "SelfTestTests", dependencies: ["CUDAKernels", "FP4", "Kernels", "SelfTest"],
+            name: "SelfTestTests", dependencies: ["CUDAKernels", "FP4", "Kernels", "Models", "SelfTest"],
             swiftSettings: swiftSettings),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(

@@ -4,9 +4,9 @@ internal import Models
 
 /// A layer in the table.
 struct ExpertLayer {
-    let name: String
+    var name: String
     var configuration: MoEConfiguration
-    private(set) var tokenCounts: [Int]
+    var tokenCounts: [Int]
     var replayCount = 1000
     /// Whether the checkpoint has scales for W4A4.
     var hasInputScales = true
@@ -26,9 +26,13 @@ struct ExpertLayer {
         change(&configuration)
     }
 
-    /// The table; small shapes are for tools that make kernels hundreds of times slower.
-    static func all(isSmall: Bool) -> [ExpertLayer] {
-        guard isSmall else { return table + quantized }
+    /// The table, then layers that depend on the seed; small shapes are for tools that make kernels hundreds of times
+    /// slower.
+    static func all(isSmall: Bool, seed: UInt64) -> [ExpertLayer] {
+        guard isSmall else {
+            var random = SplitMix64(seed: seed)
+            return table + quantized + (1...randomCount).map { .random($0, using: &random) }
+        }
         return (table + quantized).filter { $0.configuration.hiddenSize <= 320 && $0.configuration.expertCount <= 32 }
             .map { layer in
                 var layer = layer
@@ -37,4 +41,6 @@ struct ExpertLayer {
                 return layer
             }
     }
+
+    private static let randomCount = 8
 }

@@ -10,7 +10,8 @@ extension SelfTest {
     }
 
     func testExperts(_ onResult: (Result) throws -> Void) throws {
-        for layer in ExpertLayer.all(isSmall: selection.isSmall) where selection.includes(layerNamed: layer.name) {
+        for layer in ExpertLayer.all(isSmall: selection.isSmall, seed: seed)
+        where selection.includes(layerNamed: layer.name) {
             let tested = try TestedLayer(layer, self)
             let most = layer.tokenCounts.last ?? 2
             func report(_ tokenCount: Int, _ what: String, _ error: Double, bound: Double = 0) throws {
