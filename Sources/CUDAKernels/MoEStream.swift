@@ -79,7 +79,7 @@ struct MoEStream: Sendable, Equatable {
             Self.path, for: architecture,
             instantiation: """
 
-                typedef MoeStream<\(parameters.joined(separator: ", "))> Stream;
+                typedef StreamShape<\(parameters.joined(separator: ", "))> Stream;
                 static_assert(sizeof(MoeStreamArguments) == \(MemoryLayout<Arguments>.stride), "as the host lays it out");
                 static_assert(Stream::kThreads == \(threadCount), "as the host counts");
                 static_assert(Stream::kSharedBytes == \(sharedByteCount), "as the host counts");
