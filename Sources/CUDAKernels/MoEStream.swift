@@ -79,7 +79,7 @@ struct MoEStream: TemplateKernel, Equatable {
                 pipeline.warpTiles, pipeline.slabTurns, pipeline.chunkTurns,
             ].map { "\($0)" } + [route?.deviceName ?? "NoChoice"]
         return [
-            "typedef MoeStream<\(parameters.joined(separator: ", "))> Stream;",
+            "typedef StreamShape<\(parameters.joined(separator: ", "))> Stream;",
             "static_assert(Stream::kThreads == \(threadCount), \"as the host counts\");",
             "static_assert(Stream::kSharedBytes == \(sharedByteCount), \"as the host counts\");",
             "static_assert(Stream::kPartialFloats == \(partialFloatCount), \"as the host counts\");",
