@@ -36,17 +36,17 @@ DEVICE void store_outputs(const GemmCta<Gemm>& cta, const typename Gemm::Item& i
             auto output = [&](float sum, float factor, float bias, float residual) {
                 return weight * (sum * (scale * factor) + bias) + residual;
             };
-            auto four_outputs = [&](float4 sum, float4 factor, float4 bias, float4 residual) {
-                return make_uint2(pack_bf16x2(output(sum.x, factor.x, bias.x, residual.x),
-                                              output(sum.y, factor.y, bias.y, residual.y)),
-                                  pack_bf16x2(output(sum.z, factor.z, bias.z, residual.z),
-                                              output(sum.w, factor.w, bias.w, residual.w)));
-            };
             const float4 residualLow = four_values(residual), residualHigh = four_values(residual ? residual + 4 : nullptr);
             const float4 factorLow = four_factors(factors), factorHigh = four_factors(factors ? factors + 4 : nullptr);
-            const uint2 low = four_outputs(sumLow, factorLow, biasLow, residualLow);
-            const uint2 high = four_outputs(sumHigh, factorHigh, biasHigh, residualHigh);
-            *reinterpret_cast<uint4*>(arguments.output + index) = make_uint4(low.x, low.y, high.x, high.y);
+            *reinterpret_cast<uint4*>(arguments.output + index) =
+                make_uint4(pack_bf16x2(output(sumLow.x, factorLow.x, biasLow.x, residualLow.x),
+                                       output(sumLow.y, factorLow.y, biasLow.y, residualLow.y)),
+                           pack_bf16x2(output(sumLow.z, factorLow.z, biasLow.z, residualLow.z),
+                                       output(sumLow.w, factorLow.w, biasLow.w, residualLow.w)),
+                           pack_bf16x2(output(sumHigh.x, factorHigh.x, biasHigh.x, residualHigh.x),
+                                       output(sumHigh.y, factorHigh.y, biasHigh.y, residualHigh.y)),
+                           pack_bf16x2(output(sumHigh.z, factorHigh.z, biasHigh.z, residualHigh.z),
+                                       output(sumHigh.w, factorHigh.w, biasHigh.w, residualHigh.w)));
         });
     }
 }
