@@ -58,6 +58,36 @@ static const char common_wgmma[] = {
 static const char sm90_moe_gemm[] = {
 #embed "cuda/sm90/moe_gemm.cu"
 };
+static const char sm90_moe_gemm_activation[] = {
+#embed "cuda/sm90/moe_gemm_activation.cuh"
+};
+static const char sm90_moe_gemm_copies[] = {
+#embed "cuda/sm90/moe_gemm_copies.cuh"
+};
+static const char sm90_moe_gemm_cta[] = {
+#embed "cuda/sm90/moe_gemm_cta.cuh"
+};
+static const char sm90_moe_gemm_hidden[] = {
+#embed "cuda/sm90/moe_gemm_hidden.cuh"
+};
+static const char sm90_moe_gemm_items[] = {
+#embed "cuda/sm90/moe_gemm_items.cuh"
+};
+static const char sm90_moe_gemm_outputs[] = {
+#embed "cuda/sm90/moe_gemm_outputs.cuh"
+};
+static const char sm90_moe_gemm_parts[] = {
+#embed "cuda/sm90/moe_gemm_parts.cuh"
+};
+static const char sm90_moe_gemm_products[] = {
+#embed "cuda/sm90/moe_gemm_products.cuh"
+};
+static const char sm90_moe_gemm_rows[] = {
+#embed "cuda/sm90/moe_gemm_rows.cuh"
+};
+static const char sm90_moe_gemm_shape[] = {
+#embed "cuda/sm90/moe_gemm_shape.cuh"
+};
 static const char sm90_moe_stream[] = {
 #embed "cuda/sm90/moe_stream.cu"
 };
@@ -112,6 +142,16 @@ static const kernel_source sources[] = {
     {"common/tiles.cuh", common_tiles, sizeof common_tiles},
     {"common/wgmma.cuh", common_wgmma, sizeof common_wgmma},
     {"sm90/moe_gemm.cu", sm90_moe_gemm, sizeof sm90_moe_gemm},
+    {"sm90/moe_gemm_activation.cuh", sm90_moe_gemm_activation, sizeof sm90_moe_gemm_activation},
+    {"sm90/moe_gemm_copies.cuh", sm90_moe_gemm_copies, sizeof sm90_moe_gemm_copies},
+    {"sm90/moe_gemm_cta.cuh", sm90_moe_gemm_cta, sizeof sm90_moe_gemm_cta},
+    {"sm90/moe_gemm_hidden.cuh", sm90_moe_gemm_hidden, sizeof sm90_moe_gemm_hidden},
+    {"sm90/moe_gemm_items.cuh", sm90_moe_gemm_items, sizeof sm90_moe_gemm_items},
+    {"sm90/moe_gemm_outputs.cuh", sm90_moe_gemm_outputs, sizeof sm90_moe_gemm_outputs},
+    {"sm90/moe_gemm_parts.cuh", sm90_moe_gemm_parts, sizeof sm90_moe_gemm_parts},
+    {"sm90/moe_gemm_products.cuh", sm90_moe_gemm_products, sizeof sm90_moe_gemm_products},
+    {"sm90/moe_gemm_rows.cuh", sm90_moe_gemm_rows, sizeof sm90_moe_gemm_rows},
+    {"sm90/moe_gemm_shape.cuh", sm90_moe_gemm_shape, sizeof sm90_moe_gemm_shape},
     {"sm90/moe_stream.cu", sm90_moe_stream, sizeof sm90_moe_stream},
     {"sm90/multiply_peak.cu", sm90_multiply_peak, sizeof sm90_multiply_peak},
     {"sm90/stream_arguments.cuh", sm90_stream_arguments, sizeof sm90_stream_arguments},

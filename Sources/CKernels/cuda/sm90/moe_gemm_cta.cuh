@@ -1,0 +1,57 @@
+// What the warps of a CTA of the grouped GEMM share: its memory, and handing items from one to the other.
+#pragma once
+#include "sm90/moe_gemm_shape.cuh"
+
+/// A CTA, as one of its threads sees it.
+template <class Gemm>
+struct GemmCta {
+    typedef typename Gemm::Item Item;
+
+    const MoeGemmArguments& arguments;
+    char* memory;   ///< stages: activations of their slabs, then weights
+    char* staging;  ///< `hidden` of an item, on its way to global memory
+    Item* items;
+    typename Gemm::Barriers* barriers;
+    typename Gemm::Queue* queue;
+    u32 lane, warp;
+
+    DEVICE GemmCta(const MoeGemmArguments& arguments, char* memory)
+        : arguments(arguments), memory(memory), staging(memory + Gemm::kStages * Gemm::kStageBytes),
+          lane(threadIdx.x % 32), warp(threadIdx.x / 32) {
+        items = reinterpret_cast<Item*>(staging + Gemm::kStagings * Gemm::kStagingBytes + Gemm::kScratchBytes);
+        barriers = reinterpret_cast<typename Gemm::Barriers*>(items + Gemm::kItems);
+        queue = &barriers->queue;
+    }
+
+    /// One thread, before the others use them.
+    DEVICE void init_barriers() const {
+        constexpr int multipliers = Gemm::kMultipliers, copiers = Gemm::kCopiers;
+        for (int i = 0; i < Gemm::kStages; ++i) {
+            barrier_init(&barriers->full[i], Gemm::kGathers ? 1 + 32 * copiers : 2);
+            barrier_init(&barriers->empty[i], multipliers);
+        }
+        for (int i = 0; i < Gemm::kItems; ++i)
+            barrier_init(&barriers->itemsFull[i], 1), barrier_init(&barriers->itemsEmpty[i], multipliers + copiers + 2);
+        barrier_init(&barriers->nearEnd, 1);
+        barrier_init(&barriers->stagingFull, multipliers), barrier_init(&barriers->stagingEmpty, 1);
+        fence_barrier_init();
+    }
+
+    DEVICE char* inputs(u32 stage) const { return memory + stage * Gemm::kStageBytes; }
+    DEVICE char* weights(u32 stage) const { return inputs(stage) + Gemm::kStageSlabs * Gemm::kInputBytes; }
+
+    /// Counts the items whose part of a block's `hidden` is in memory.
+    DEVICE u32* finished(u32 rowBlock) const {
+        return arguments.counters + 32 + Gemm::kMultipliers * gridDim.x + rowBlock;
+    }
+
+    DEVICE const Item& await_item(u32 index) const {
+        barrier_wait(&barriers->itemsFull[index % Gemm::kItems], index / Gemm::kItems % 2);
+        return items[index % Gemm::kItems];
+    }
+
+    DEVICE void release_item(u32 index) const { barrier_arrive(&barriers->itemsEmpty[index % Gemm::kItems]); }
+};
+
+/// The value of the first lane, which the compiler then knows to be the same in all.
+DEVICE u32 same_in_all(u32 value) { return __shfl_sync(~0u, value, 0); }
