@@ -73,8 +73,7 @@ DEVICE void process_items(const GemmCta<Gemm>& cta) {
         if (item.blocks > Gemm::kBlocks / 2) process<2>(cta, item, cursor);
         else process<1>(cta, item, cursor);
         if (item.parts > 1) finish_parts(cta, item);
-        __syncwarp();
-        if (cta.lane == 0) cta.release_item(index);
+        cta.release_item(index);
     }
 }
 

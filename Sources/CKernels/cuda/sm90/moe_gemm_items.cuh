@@ -112,8 +112,7 @@ DEVICE void take_items(const GemmCta<Gemm>& cta) {
         // Whoever takes the last number knows that all others have waited for the last time.
         if (number == queue->total + gridDim.x - 1)
             for (u32 block = cta.lane; block < queue->rowBlocks; block += 32) *cta.finished(block) = 0;
-        __syncwarp();
-        if (cta.lane == 0) barrier_arrive(&cta.barriers->itemsFull[taken % Gemm::kItems]);
+        warp_arrive(&cta.barriers->itemsFull[taken % Gemm::kItems]);
         if (remains) continue;
         while (Gemm::kGathers && stored < taken) store_hidden(cta, stored, taken);
         return;

@@ -70,7 +70,10 @@ struct StreamCta {
     /// By one thread.
     DEVICE void init_barriers() const {
         for (int i = 0; i < 2; ++i)
-            barrier_init(exchange + i, Shape::kMultipliers), barrier_init(exchange + 2 + i, Shape::kFinishers);
+            {
+            barrier_init(exchange + i, Shape::kMultipliers * WARP_ARRIVALS);
+            barrier_init(exchange + 2 + i, Shape::kFinishers * WARP_ARRIVALS);
+        }
         ring.init(Shape::kTileWarps * Shape::kSlabTurns);
     }
 

@@ -101,16 +101,14 @@ struct StreamMultiplier {
                 barrier_wait(ring.weightsFull(cursor.stage), cursor.parity);
                 const int slabs = min(Ring::chunk, (int)(count - chunksUntilTurn * Ring::chunk));
                 multiply_chunk(ring.stage(cursor.stage), slabs, sums);
-                __syncwarp();
-                if (lane == 0) barrier_arrive(ring.empty(cursor.stage));
+                warp_arrive(ring.empty(cursor.stage));
                 cursor.advance(kChunkTurns);
             }
             chunksUntilTurn -= chunks;
             walk.advance(count);
             barrier_wait(cta.exchange + 2 + passed % 2, passed / 2 % 2 ^ 1);
             if (lane % 4 < kSumLanes) pass_on(sums, passed % 2);
-            __syncwarp();
-            if (lane == 0) barrier_arrive(cta.exchange + passed % 2);
+            warp_arrive(cta.exchange + passed % 2);
         }
     }
 

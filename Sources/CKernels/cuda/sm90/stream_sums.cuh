@@ -24,8 +24,7 @@ struct StreamSums {
 #pragma unroll
                 for (int from = 0; from < kTurns; ++from) add(sums[n], cta.buffer(passed % 2, from, tile)[n * 8 * kSumLanes]);
         }
-        __syncwarp();
-        if (lane == 0) barrier_arrive(cta.exchange + 2 + passed % 2);
+        warp_arrive(cta.exchange + 2 + passed % 2);
         ++passed;
     }
 
