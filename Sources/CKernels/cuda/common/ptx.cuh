@@ -82,6 +82,12 @@ DEVICE void barrier_named() {
     asm volatile("bar.sync %0, %1;" ::"n"(index), "n"(threads) : "memory");
 }
 
+/// Arrives for those that wait, and goes on.
+template <int index, int threads>
+DEVICE void barrier_named_arrive() {
+    asm volatile("bar.arrive %0, %1;" ::"n"(index), "n"(threads) : "memory");
+}
+
 // --- Bulk copies, global to shared ---
 
 /// An L2 policy for bytes that are read once.
@@ -204,11 +210,23 @@ DEVICE void store_volatile(uint4* pointer, uint4 value) {
                  "r"(value.z), "r"(value.w) : "memory");
 }
 
-/// Takes the next of the numbers 0 ..< count, after which they begin again.
+/// Counts, in no order with other accesses: takes the next of the numbers 0 ..< count, after which they begin again.
+DEVICE u32 count_up(u32* counter, u32 count) {
+    u32 number;
+    asm volatile("atom.relaxed.gpu.global.inc.u32 %0, [%1], %2;" : "=r"(number) : "l"(counter), "r"(count - 1) : "memory");
+    return number;
+}
+
+/// The same, after all accesses before it and before all after it.
 DEVICE u32 take_number(u32* counter, u32 count) {
     u32 number;
     asm volatile("atom.acq_rel.gpu.global.inc.u32 %0, [%1], %2;" : "=r"(number) : "l"(counter), "r"(count - 1) : "memory");
     return number;
+}
+
+/// Needs the value, which the compiler therefore can neither omit nor compute later.
+DEVICE void use(u32 value) {
+    asm volatile("{.reg .pred never; setp.eq.u32 never, %0, 0; @never nanosleep.u32 100;}" ::"r"(value));
 }
 
 // --- Arithmetic ---

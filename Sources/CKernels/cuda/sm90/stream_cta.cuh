@@ -23,7 +23,8 @@ struct StreamShape {
     static constexpr int kColumnTiles = kRows <= 8 ? 1 : kRows / 8;
     static constexpr int kMultipliers = kTileWarps * kTurns, kFinishers = 4;
     static_assert(kMultipliers % 4 == 0, "the warps that finish are whole groups of four");
-    static constexpr int kThreads = 32 * (kMultipliers + kFinishers + 2);
+    static constexpr int kWeightCopier = kMultipliers + kFinishers, kInputCopier = kWeightCopier + 1;  ///< warps
+    static constexpr int kThreads = 32 * (kInputCopier + 1);
 
     typedef StreamRing<kFormat, kRows, kChunk_, kStages_> Ring;
     typedef RingCursor<kStages_> Cursor;
@@ -36,6 +37,7 @@ struct StreamShape {
     static constexpr int kOutputBytes = kDownBlocks == 0 ? 0 : 4 * TILE_ROWS * kTokens * 4;
     static constexpr int kExchangeBytes = 2 * kBufferQuads * 16 + kOutputBytes + 4 * 8;
     typedef StreamRouting<Choice, kTokens, kRows> Routed;
+    static constexpr u32 kKnownBlocks = kTokens == 1 ? Routed::kRowCount : 0;  ///< from logits: a row for each expert
     static constexpr int kSharedBytes = Ring::bytes + kExchangeBytes + Routed::bytes;
     static constexpr int kUpPart = 128 * kColumnTiles, kDownPart = kTokens * TILE_ROWS;
     static constexpr int kPartialFloats = kUpPart > kDownPart ? kUpPart : kDownPart;
@@ -76,15 +78,22 @@ struct StreamCta {
 
     /// By all threads, before they `route`.
     DEVICE void prepare_routing() const {
-        if constexpr (Routed::bytes > 0) Routed(routed).choices.clear();
+        if constexpr (Routed::bytes > 0 && Shape::kTokens > 1) Routed(routed).choices.clear();
     }
 
-    /// Routes the tokens if that is left to this launch.
+    /// Routes the tokens if that is left to this launch: one by the warp that copies weights, which goes on at once.
     DEVICE void route() {
         if constexpr (Routed::bytes > 0) {
             if (!arguments.logits) return;
             const Routed routes(routed);
-            routes.route(arguments.logits, arguments.routerBiases, arguments.routerFactor, arguments.tokenCount);
+            if (Shape::kTokens > 1) {
+                routes.route(arguments.logits, arguments.routerBiases, arguments.routerFactor, arguments.tokenCount);
+            } else if (threadIdx.x / 32 == Shape::kWeightCopier) {
+                routes.route_one(arguments.logits, arguments.routerBiases, arguments.routerFactor);
+                barrier_named_arrive<2, Shape::kThreads>();
+            } else {
+                barrier_named<2, Shape::kThreads>();
+            }
             routing = {routes.list, routes.rows.tokens, routes.rows.weights};
         }
     }
@@ -94,8 +103,12 @@ struct StreamCta {
         return buffers + index * Shape::kBufferQuads + (first + lane / 4) * Shape::kSumLanes + lane % 4;
     }
 
+    /// Whether there are `kKnownBlocks` blocks, whatever the logits.
+    DEVICE bool blocks_are_known() const { return Shape::kKnownBlocks > 0 && arguments.logits; }
+
     /// The blocks of token rows, once they are known.
     DEVICE u32 block_count() const {
+        if (blocks_are_known()) return Shape::kKnownBlocks;
         if (!isEarly) wait_for_previous_kernel();
         return routing.list->count;
     }
