@@ -9,6 +9,8 @@ extension MoEStream {
     static let largestExpertRowCount = 8
     /// The tokens that a launch routes by itself, at most: each block does so for all of them.
     static let largestRoutedTokenCount = 8
+    /// The tokens of kernels that send `hidden` in packets, at most.
+    static let largestPacketTokenCount = 2
     /// The floats of the largest part of a sum, of all kernels.
     static let largestPartialFloatCount = max(128 * largestRowCount / 8, 16 * (tokenCounts.last ?? 0))
 

@@ -193,6 +193,11 @@ DEVICE void store_release(u32* pointer, u32 value) {
     asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(pointer), "r"(value) : "memory");
 }
 
+/// In no order with other accesses.
+DEVICE void add_relaxed(u32* pointer, u32 value) {
+    asm volatile("red.relaxed.gpu.global.add.u32 [%0], %1;" ::"l"(pointer), "r"(value) : "memory");
+}
+
 DEVICE void add_release(u32* pointer, u32 value) {
     asm volatile("red.release.gpu.global.add.u32 [%0], %1;" ::"l"(pointer), "r"(value) : "memory");
 }

@@ -124,8 +124,10 @@ struct StreamState {
     alignas(128) u32 issued;
     /// Units of a first product that are in memory, of the launch that runs.
     alignas(128) u32 finished;
-    /// CTAs that no longer look at `finished`.
+    /// CTAs that no longer look at `finished` or `sent`.
     alignas(128) u32 left;
+    /// Launches before the one that runs which sent packets.
+    u32 sent;
 };
 
 /// Issues the copies of a share's weights, by one thread, as soon as their stages are free. At most kInFlight chunks are on

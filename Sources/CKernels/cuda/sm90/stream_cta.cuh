@@ -14,6 +14,8 @@ struct StreamShape {
     static constexpr int kHiddenColumns = kGated ? 32 : 64;  ///< of a block of the first product's weight rows
     static constexpr int kRows = kRows_;      ///< token rows of a block: 1, 2, 4, or a multiple of 8
     static constexpr int kTokens = kTokens_;  ///< tokens at most
+    /// Whether `hidden` is sent in packets: one warp checks them all, so they must be few.
+    static constexpr bool kPackets = kUpBlocks > 0 && kDownBlocks > 0 && kTokens == 1 && kDownSlabs_ <= 64;
     static constexpr int kInFlight = kInFlight_, kLead = kLead_, kMiddle = kMiddle_;  ///< of `WeightStream`
     /// A warp multiplies kWarpTiles of the four tiles of a slab; kTileWarps warps a whole slab.
     static constexpr int kWarpTiles = kWarpTiles_, kTileWarps = 4 / kWarpTiles;
