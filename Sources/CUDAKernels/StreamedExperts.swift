@@ -80,7 +80,7 @@ extension StreamedExperts {
     struct Memory: Sendable {
         /// BF16 `[rows, hidden pitch]`, zero beyond `I`.
         let hidden: DeviceBuffer<UInt16>
-        /// The same from kernels for few tokens: pairs, each with the number of the launch that wrote it.
+        /// The same from kernels for one token: pairs, each with the number of the launch that wrote it.
         let packets: DeviceBuffer<UInt64>
 
         /// The bytes of both.
@@ -96,8 +96,7 @@ extension StreamedExperts {
         }
 
         private static func packetCount(_ configuration: MoEConfiguration) -> Int {
-            let tokenCount = min(configuration.maximumTokenCount, MoEStream.largestPacketTokenCount)
-            return tokenCount * configuration.topK * configuration.shape.hiddenPitch / 2
+            configuration.topK * configuration.shape.hiddenPitch / 2
         }
 
         private static func hiddenCount(_ configuration: MoEConfiguration) -> Int {
