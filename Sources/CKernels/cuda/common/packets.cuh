@@ -17,7 +17,8 @@ struct PacketPair {
     u64 packets[2];
 
     DEVICE void load(const u64* address) {
-        asm volatile("ld.relaxed.gpu.global.v2.u64 {%0, %1}, [%2];" : "=l"(packets[0]), "=l"(packets[1]) : "l"(address) : "memory");
+        asm volatile("ld.relaxed.gpu.global.v2.u64 {%0, %1}, [%2];"
+                     : "=l"(packets[0]), "=l"(packets[1]) : "l"(address) : "memory");
     }
 
     DEVICE bool is_of(u32 launch) const { return (u32)(packets[0] >> 32) == launch && (u32)(packets[1] >> 32) == launch; }

@@ -229,11 +229,6 @@ DEVICE u32 take_number(u32* counter, u32 count) {
     return number;
 }
 
-/// Needs the value, which the compiler therefore can neither omit nor compute later.
-DEVICE void use(u32 value) {
-    asm volatile("{.reg .pred never; setp.eq.u32 never, %0, 0; @never nanosleep.u32 100;}" ::"r"(value));
-}
-
 // --- Arithmetic ---
 
 /// c += a · b with a 16x16 (row-major fragments), b 16x8, c 16x8; lane = 4 g + t holds c[g][2t, 2t+1] and c[g+8][2t, 2t+1].

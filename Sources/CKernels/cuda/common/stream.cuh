@@ -41,19 +41,12 @@ struct StreamWalk {
     u32 blockCount, position, end;
     u32 weightBlock, rowBlock, first;  ///< blocks of 64 weight rows and of token rows, slab
 
-    StreamWalk() = default;
-
     DEVICE StreamWalk(const Work& work, u32 cta)
         : blockCount(work.blockCount), position(work.share(cta)), end(work.share(cta + 1)) {
         const u32 sum = position / Work::slabs;
         first = position % Work::slabs;
         weightBlock = sum / blockCount;
         rowBlock = sum - weightBlock * blockCount;
-    }
-
-    /// Has all of it computed here, not where it is first used.
-    DEVICE void settle() {
-        asm volatile("" : "+r"(blockCount), "+r"(position), "+r"(end), "+r"(weightBlock), "+r"(rowBlock), "+r"(first));
     }
 
     DEVICE bool remains() const { return position < end; }
@@ -162,11 +155,11 @@ struct WeightStream {
     DEVICE void end() const { count_up(&state->issued, gridDim.x * StreamState::launches); }
 
     template <class Work>
-    DEVICE void issue(StreamWalk<Work> walk, int weightBlocks, const StreamOperands& operands, const Routing& routing) {
+    DEVICE void issue(const Work& work, int weightBlocks, const StreamOperands& operands, const Routing& routing) {
         const u64 policy = evict_first_policy();
         const int lead = products++ == 0 ? kLead : kMiddle;
         int issued = 0;
-        for (; walk.remains(); ++issued, ++inFlight) {
+        for (StreamWalk<Work> walk(work, blockIdx.x); walk.remains(); ++issued, ++inFlight) {
             const u32 count = walk.ahead(Ring::chunk), bytes = count * slab_bytes(Ring::format);
             const u32 expert = routing.list->blocks[walk.rowBlock].expert;
             const u64 slab = ((u64)expert * weightBlocks + walk.weightBlock) * Work::slabs + walk.first;

@@ -29,14 +29,12 @@ DEVICE void moe_stream(const MoeStreamArguments& arguments) {
     const u32 warp = threadIdx.x / 32;
     StreamCta<Shape> cta(arguments, memory);
     StreamWeightCopier<Shape> weights(cta);
-    arguments.fetch();
     if (threadIdx.x == 0) cta.init_barriers();
     cta.prepare_routing();
     __syncthreads();
     // Where the routing is still to come, counting must not delay the warp that waits for it.
     if (threadIdx.x == 32 * (cta.isEarly ? Shape::kWeightCopier : Shape::kInputCopier)) weights.begin();
     __syncwarp();
-    if (warp == Shape::kWeightCopier) weights.plan();
     cta.route();
     if (warp < Shape::kMultipliers) {
         StreamMultiplier<Shape>(cta).run();

@@ -26,12 +26,4 @@ struct MoeStreamArguments {
     u32 routingIsEarly;      ///< routing was complete before the previous kernel began
     float routerFactor;      ///< multiplies all weights that logits give
     u32 weightsRowsOnInput;  ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
-
-    /// Has the constant cache fetch all of them while there is time: every launch's are new to it.
-    DEVICE void fetch() const {
-        u32 words = 0;
-#pragma unroll
-        for (u32 i = 0; i < sizeof(*this) / 4; i += 8) words ^= reinterpret_cast<const u32*>(this)[i];
-        use(words);
-    }
 };

@@ -5,31 +5,19 @@
 
 template <class Shape>
 struct StreamWeightCopier {
-    typedef typename Shape::UpWork UpWork;
-    typedef typename Shape::DownWork DownWork;
-
     const StreamCta<Shape>& cta;
     WeightStream<typename Shape::Ring, Shape::kInFlight, Shape::kLead, Shape::kMiddle> stream;
-    StreamWalk<UpWork> first;
 
     DEVICE StreamWeightCopier(const StreamCta<Shape>& cta) : cta(cta), stream{cta.ring, cta.arguments.state} {}
 
     DEVICE void begin() { stream.begin(); }
 
-    /// While there is time.
-    DEVICE void plan() {
-        if (cta.blocks_are_known()) first = StreamWalk<UpWork>(cta.up_work(Shape::kKnownBlocks), blockIdx.x);
-        first.settle();
-    }
-
     DEVICE void run() {
         const u32 blockCount = cta.block_count();
         if (cta.isEarly) stream.wait_for_turn();
-        if (!cta.blocks_are_known()) first = StreamWalk<UpWork>(cta.up_work(blockCount), blockIdx.x);
-        if (Shape::kUpBlocks > 0) stream.issue(first, Shape::kUpBlocks, cta.arguments.up, cta.routing);
+        if (Shape::kUpBlocks > 0) stream.issue(cta.up_work(blockCount), Shape::kUpBlocks, cta.arguments.up, cta.routing);
         if (Shape::kDownBlocks > 0)
-            stream.issue(StreamWalk<DownWork>(cta.down_work(blockCount), blockIdx.x), Shape::kDownBlocks,
-                         cta.arguments.down, cta.routing);
+            stream.issue(cta.down_work(blockCount), Shape::kDownBlocks, cta.arguments.down, cta.routing);
         stream.end();
     }
 };

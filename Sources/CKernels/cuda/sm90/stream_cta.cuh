@@ -39,7 +39,6 @@ struct StreamShape {
     static constexpr int kOutputBytes = kDownBlocks == 0 ? 0 : 4 * TILE_ROWS * kTokens * 4;
     static constexpr int kExchangeBytes = 2 * kBufferQuads * 16 + kOutputBytes + 4 * 8;
     typedef StreamRouting<Choice, kTokens, kRows> Routed;
-    static constexpr u32 kKnownBlocks = kTokens == 1 ? Routed::kRowCount : 0;  ///< from logits: a row for each expert
     static constexpr int kSharedBytes = Ring::bytes + kExchangeBytes + Routed::bytes;
     static constexpr int kUpPart = 128 * kColumnTiles, kDownPart = kTokens * TILE_ROWS;
     static constexpr int kPartialFloats = kUpPart > kDownPart ? kUpPart : kDownPart;
@@ -105,12 +104,8 @@ struct StreamCta {
         return buffers + index * Shape::kBufferQuads + (first + lane / 4) * Shape::kSumLanes + lane % 4;
     }
 
-    /// Whether there are `kKnownBlocks` blocks, whatever the logits.
-    DEVICE bool blocks_are_known() const { return Shape::kKnownBlocks > 0 && arguments.logits; }
-
     /// The blocks of token rows, once they are known.
     DEVICE u32 block_count() const {
-        if (blocks_are_known()) return Shape::kKnownBlocks;
         if (!isEarly) wait_for_previous_kernel();
         return routing.list->count;
     }

@@ -79,9 +79,9 @@ struct StreamHidden : StreamSums<Shape> {
                 const float second = sums[n][2 + i] * (weight * factors.scales[1]) + factors.biases[1];
                 if (Shape::kPackets) {
                     const bool isMine = row < factors.block.rowCount;
-                    u64* packets = cta.arguments.packets +
-                                   ((u64)(factors.block.firstRow + row) * cta.arguments.down.inputPitch + weightBlock * kHiddenColumns +
-                                    tile * (kHiddenColumns / 4) + lane / 4) / 2;
+                    const u64 place = (u64)(factors.block.firstRow + row) * cta.arguments.down.inputPitch;
+                    const u32 column = weightBlock * kHiddenColumns + tile * (kHiddenColumns / 4) + lane / 4;
+                    u64* packets = cta.arguments.packets + (place + column) / 2;
                     if (kGated) {
                         send(packets, gated<Shape::kActivation>(first, second, cta.arguments.constants), launch, isMine);
                     } else {

@@ -66,6 +66,5 @@ struct StreamRouting {
 
 template <int kTokens, int kRows>
 struct StreamRouting<NoChoice, kTokens, kRows> {
-    static constexpr u32 kRowCount = 0;
     static constexpr u32 bytes = 0;
 };
