@@ -43,6 +43,9 @@ static const char common_nvfp4[] = {
 static const char common_packed[] = {
 #embed "cuda/common/packed.cuh"
 };
+static const char common_packets[] = {
+#embed "cuda/common/packets.cuh"
+};
 static const char common_ptx[] = {
 #embed "cuda/common/ptx.cuh"
 };
@@ -137,6 +140,7 @@ static const kernel_source sources[] = {
     {"common/moe.cuh", common_moe, sizeof common_moe},
     {"common/nvfp4.cuh", common_nvfp4, sizeof common_nvfp4},
     {"common/packed.cuh", common_packed, sizeof common_packed},
+    {"common/packets.cuh", common_packets, sizeof common_packets},
     {"common/ptx.cuh", common_ptx, sizeof common_ptx},
     {"common/stream.cuh", common_stream, sizeof common_stream},
     {"common/tiles.cuh", common_tiles, sizeof common_tiles},

@@ -10,10 +10,12 @@ extension MoEStream {
         var routerBiases: UInt64 = 0
         var up = Operands()
         var down: Operands
-        /// BF16 `[rows, down.inputPitch]`, zero beyond the first product's columns.
+        /// BF16 `[rows, down.inputPitch]`, zero beyond the first product's columns; unless there are packets.
         var hidden: UInt64 = 0
         /// BF16 `[T, outputs]`.
         var output: UInt64
+        /// The same as `hidden` from kernels for one token, `[rows, down.inputPitch / 2]`, zero before the first launch.
+        var packets: UInt64 = 0
         var residual: UInt64 = 0
         /// Global scales: of gate and up `[E, 2]`, of down `[E]`.
         var upScales: UInt64 = 0

@@ -34,6 +34,29 @@ extension MoEStream {
     private static func pipelines(
         _ shape: ExpertShape, rowCount: Int, _ architecture: Architecture
     ) -> [Pipeline] {
+        let first = rowCount == 1 && architecture.major == 9 ? oneRowExperts(shape).map { [$0] } ?? [] : []
+        return first + generalPipelines(shape, rowCount: rowCount, architecture)
+    }
+
+    /// For one token whose experts' sums are short, smaller pieces, and larger ones where they are long.
+    private static func oneRowExperts(_ shape: ExpertShape) -> Pipeline? {
+        guard shape.up != nil, shape.down.format == .nvfp4 || shape.down.format == .mxfp4 else { return nil }
+        switch shape.down.slabCount {
+        case ...16:
+            return Pipeline(
+                chunk: 4, stages: 10, inFlight: 6, lead: 5, middle: 4, warpTiles: 1, slabTurns: 2, chunkTurns: 2,
+                residentCount: 1)
+        case 96...:
+            return Pipeline(
+                chunk: 16, stages: 4, inFlight: 2, lead: 2, middle: 1, warpTiles: 1, slabTurns: 2, chunkTurns: 2,
+                residentCount: 1)
+        default: return nil
+        }
+    }
+
+    private static func generalPipelines(
+        _ shape: ExpertShape, rowCount: Int, _ architecture: Architecture
+    ) -> [Pipeline] {
         let chunks =
             switch shape.down.format {
             case .nvfp4, .mxfp4: [8, 4]

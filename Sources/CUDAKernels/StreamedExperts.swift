@@ -64,6 +64,7 @@ struct StreamedExperts: Sendable {
             tokenCount: UInt32(job.tokenCount))
         arguments.up = MoEStream.Operands(weights.up, job.input, pitch: configuration.rowPitch)
         arguments.hidden = memory.hidden.address
+        arguments.packets = memory.packets.address
         arguments.upScales = weights.upScales.address
         arguments.downScales = weights.downScales.address
         arguments.upBiases = configuration.hasBiases ? weights.upBiases.address : 0
@@ -79,13 +80,23 @@ extension StreamedExperts {
     struct Memory: Sendable {
         /// BF16 `[rows, hidden pitch]`, zero beyond `I`.
         let hidden: DeviceBuffer<UInt16>
+        /// The same from kernels for one token: pairs, each with the number of the launch that wrote it.
+        let packets: DeviceBuffer<UInt64>
 
-        /// The bytes of it.
-        static func byteCount(for configuration: MoEConfiguration) -> Int { 2 * hiddenCount(configuration) }
+        /// The bytes of both.
+        static func byteCount(for configuration: MoEConfiguration) -> Int {
+            2 * hiddenCount(configuration) + 8 * packetCount(configuration)
+        }
 
         init(_ configuration: MoEConfiguration, on stream: Stream) throws(CUDAError) {
             hidden = try DeviceBuffer(stream.context, count: Self.hiddenCount(configuration))
+            packets = try DeviceBuffer(stream.context, count: Self.packetCount(configuration))
             try stream.fill(hidden, byte: 0)
+            try stream.fill(packets, byte: 0)
+        }
+
+        private static func packetCount(_ configuration: MoEConfiguration) -> Int {
+            configuration.topK * configuration.shape.hiddenPitch / 2
         }
 
         private static func hiddenCount(_ configuration: MoEConfiguration) -> Int {

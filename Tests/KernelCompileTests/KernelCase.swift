@@ -99,7 +99,7 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
         let groupsRoute = try? Route(groups, expertCount: 256, topK: 8, blockRowCounts: [8])
         let kernels = [
             ("scout", scout, scoutRoute, [1, 8, 32, 128]), ("gpt-oss", gptOSS, nil, [1, 16]),
-            ("qwen3", qwen3, qwen3Route, [2]), ("nemotron", nemotron, groupsRoute, [1, 8]), ("head", head, nil, [1]),
+            ("qwen3", qwen3, qwen3Route, [1, 2]), ("nemotron", nemotron, groupsRoute, [1, 8]), ("head", head, nil, [1]),
             ("fp8", fp8, nil, [1, 32]),
         ].flatMap { name, shape, route, tokenCounts in tokenCounts.map { (name, shape, route, $0) } }
         return kernels.flatMap { name, shape, route, tokenCount in

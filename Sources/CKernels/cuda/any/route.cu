@@ -175,7 +175,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) route(
     for (u32 place = warp; place < tokenCount; place += warps) {
         const LaneLogits values = next;
         if (place + warps < tokenCount) next.load(router.row(firstToken + place + warps));
-        router.choose(values, firstToken + place, place, choices);
+        choices.store(place, router.choose(values, firstToken + place, choices.experts_of(place)));
     }
     __syncthreads();
 #if CLUSTER

@@ -149,6 +149,12 @@ struct ExpertChoice {
         }
     };
 
+    /// The expert in a token's slot, and its router weight.
+    struct LaneChoice {
+        u32 expert;
+        float weight;
+    };
+
     /// The choices of a CTA's tokens, in shared memory.
     struct Choices {
         u32* masks;  ///< [maskCount / kPaddedExperts][kPaddedExperts], bit t % 32: token t has chosen the expert
@@ -173,8 +179,14 @@ struct ExpertChoice {
             for (u32 i = threadIdx.x; i < maskCount; i += blockDim.x) masks[i] = 0;
         }
 
-        DEVICE void mark(u32 token, u32 expert) const {
-            u32* mask = masks + firstMask + token / 32 * kPaddedExperts + position_of(expert);
+        DEVICE u16* experts_of(u32 token) const { return experts + token * kTopK; }
+
+        /// By a warp, the choice of one token.
+        DEVICE void store(u32 token, const LaneChoice& choice) const {
+            if (lane() >= kTopK) return;
+            experts_of(token)[lane()] = (u16)choice.expert;
+            weights[token * kTopK + lane()] = choice.weight;
+            u32* mask = masks + firstMask + token / 32 * kPaddedExperts + position_of(choice.expert);
             atomicOr(mask, 1u << token % 32);
         }
 
@@ -213,8 +225,8 @@ struct ExpertChoice {
 
         DEVICE const char* row(u32 token) const { return logits + (u64)token * kExperts * kLogitBytes; }
 
-        /// Chooses a token's experts; `token` is its number among all, `place` among this CTA's.
-        DEVICE void choose(const LaneLogits& values, u32 token, u32 place, const Choices& choices) const {
+        /// Chooses a token's experts; slot i is lane i's. `experts`: [kTopK] in shared memory, for the warp's own use.
+        DEVICE LaneChoice choose(const LaneLogits& values, u32 token, u16* experts) const {
             const u32 lowerLanes = (1u << lane()) - 1;
             LaneKeys left;
 #pragma unroll
@@ -226,7 +238,6 @@ struct ExpertChoice {
             }
             left.sort();
             if (kMethod == BIASED_SIGMOID && kGroups > 1) left.keep_best_groups();
-            u16* experts = choices.experts + place * kTopK;
             u32 largest = 0, chosen = 1;
 #pragma unroll
             for (u32 slot = 0; slot < kTopK; ++slot) {
@@ -242,11 +253,7 @@ struct ExpertChoice {
             }
             __syncwarp();
             const u32 expert = !kKeysHaveExperts ? experts[min(lane(), kTopK - 1)] : 0xFFFF - (chosen & 0xFFFF);
-            const float weight = factor * weigh(values, token, expert, number_of(chosen), number_of(largest));
-            if (lane() >= kTopK) return;
-            if (kKeysHaveExperts) experts[lane()] = (u16)expert;
-            choices.mark(place, expert);
-            choices.weights[place * kTopK + lane()] = weight;
+            return {expert, factor * weigh(values, token, expert, number_of(chosen), number_of(largest))};
         }
 
         /// The weight of the expert in the slot with this lane's number.

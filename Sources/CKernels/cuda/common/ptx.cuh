@@ -91,6 +91,12 @@ DEVICE void barrier_named() {
     asm volatile("bar.sync %0, %1;" ::"n"(index), "n"(threads) : "memory");
 }
 
+/// Arrives for those that wait, and goes on.
+template <int index, int threads>
+DEVICE void barrier_named_arrive() {
+    asm volatile("bar.arrive %0, %1;" ::"n"(index), "n"(threads) : "memory");
+}
+
 // --- Bulk copies, global to shared ---
 
 /// An L2 policy for bytes that are read once.
@@ -196,6 +202,11 @@ DEVICE void store_release(u32* pointer, u32 value) {
     asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(pointer), "r"(value) : "memory");
 }
 
+/// In no order with other accesses.
+DEVICE void add_relaxed(u32* pointer, u32 value) {
+    asm volatile("red.relaxed.gpu.global.add.u32 [%0], %1;" ::"l"(pointer), "r"(value) : "memory");
+}
+
 DEVICE void add_release(u32* pointer, u32 value) {
     asm volatile("red.release.gpu.global.add.u32 [%0], %1;" ::"l"(pointer), "r"(value) : "memory");
 }
@@ -213,7 +224,14 @@ DEVICE void store_volatile(uint4* pointer, uint4 value) {
                  "r"(value.z), "r"(value.w) : "memory");
 }
 
-/// Takes the next of the numbers 0 ..< count, after which they begin again.
+/// Counts, in no order with other accesses: takes the next of the numbers 0 ..< count, after which they begin again.
+DEVICE u32 count_up(u32* counter, u32 count) {
+    u32 number;
+    asm volatile("atom.relaxed.gpu.global.inc.u32 %0, [%1], %2;" : "=r"(number) : "l"(counter), "r"(count - 1) : "memory");
+    return number;
+}
+
+/// The same, after all accesses before it and before all after it.
 DEVICE u32 take_number(u32* counter, u32 count) {
     u32 number;
     asm volatile("atom.acq_rel.gpu.global.inc.u32 %0, [%1], %2;" : "=r"(number) : "l"(counter), "r"(count - 1) : "memory");

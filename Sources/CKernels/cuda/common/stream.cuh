@@ -117,8 +117,10 @@ struct StreamState {
     alignas(128) u32 issued;
     /// Units of a first product that are in memory, of the launch that runs.
     alignas(128) u32 finished;
-    /// CTAs that no longer look at `finished`.
+    /// CTAs that no longer look at `finished` or `sent`.
     alignas(128) u32 left;
+    /// Launches before the one that runs which sent packets.
+    u32 sent;
 };
 
 /// Issues the copies of a share's weights, by one thread, as soon as their stages are free. At most kInFlight chunks are on
@@ -135,7 +137,7 @@ struct WeightStream {
 
     /// Counts this CTA, then lets the next kernel begin: its CTAs find room on each SM beside this kernel's.
     DEVICE void begin() {
-        number = take_number(&state->begun, gridDim.x * StreamState::launches);
+        number = count_up(&state->begun, gridDim.x * StreamState::launches);
         if (number != ~0u) launch_next_kernel();
     }
 
@@ -150,7 +152,7 @@ struct WeightStream {
         } while (ahead > all / 2);
     }
 
-    DEVICE void end() const { take_number(&state->issued, gridDim.x * StreamState::launches); }
+    DEVICE void end() const { count_up(&state->issued, gridDim.x * StreamState::launches); }
 
     template <class Work>
     DEVICE void issue(const Work& work, int weightBlocks, const StreamOperands& operands, const Routing& routing) {

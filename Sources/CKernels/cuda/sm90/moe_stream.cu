@@ -26,28 +26,27 @@
 template <class Shape>
 DEVICE void moe_stream(const MoeStreamArguments& arguments) {
     extern __shared__ __align__(128) char memory[];
-    constexpr u32 finishers = Shape::kMultipliers, copier = finishers + Shape::kFinishers;
     const u32 warp = threadIdx.x / 32;
     StreamCta<Shape> cta(arguments, memory);
     StreamWeightCopier<Shape> weights(cta);
-    const bool copies = threadIdx.x == 32 * copier;
     if (threadIdx.x == 0) cta.init_barriers();
     cta.prepare_routing();
     __syncthreads();
-    if (copies) weights.begin();
+    // Where the routing is still to come, counting must not delay the warp that waits for it.
+    if (threadIdx.x == 32 * (cta.isEarly ? Shape::kWeightCopier : Shape::kInputCopier)) weights.begin();
     __syncwarp();
     cta.route();
-    if (warp < finishers) {
+    if (warp < Shape::kMultipliers) {
         StreamMultiplier<Shape>(cta).run();
-    } else if (warp < copier) {
+    } else if (warp < Shape::kWeightCopier) {
         wait_for_previous_kernel();
         u32 passed = 0;
         const u32 blockCount = cta.routing.list->count;
         if (Shape::kUpBlocks > 0) StreamHidden<Shape>(cta).run(blockCount, passed);
         if (Shape::kDownBlocks > 0) StreamOutputs<Shape>(cta).run(blockCount, passed);
-    } else if (warp > copier) {
+    } else if (warp == Shape::kInputCopier) {
         StreamInputCopier<Shape>{cta}.run();
-    } else if (copies) {
+    } else if (threadIdx.x % 32 == 0) {
         weights.run();
     }
 }

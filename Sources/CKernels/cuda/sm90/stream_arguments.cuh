@@ -9,8 +9,10 @@ struct MoeStreamArguments {
     const float* routerBiases;  ///< [experts], BIASED_SIGMOID only
     StreamOperands up;    ///< gate and up rows in turns of 8, or up rows alone; inputs are the layer's, [T, ..]
     StreamOperands down;  ///< inputs are `hidden`
-    u16* hidden;          ///< BF16 [rows, down.inputPitch]; columns beyond the first product's are zero and stay so
+    u16* hidden;          ///< BF16 [rows, down.inputPitch]; columns beyond the first product's are zero and stay so; unless
+                          ///< there are packets
     u16* output;          ///< BF16 [T, kOutputs]
+    u64* packets;         ///< `hidden` of kernels for one token, [rows, down.inputPitch / 2]; zero before the first launch
     const u16* residual;  ///< the same shape, or null
     const float2* upScales;   ///< [E], global scales of gate and up; null: 1
     const float* downScales;  ///< [E]; null: 1

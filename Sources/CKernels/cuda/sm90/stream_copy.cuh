@@ -1,5 +1,6 @@
 // The two warps of a streaming CTA that copy: one thread weights, a warp the activation rows that belong to them.
 #pragma once
+#include "common/packets.cuh"
 #include "sm90/stream_cta.cuh"
 
 template <class Shape>
@@ -35,15 +36,30 @@ struct StreamInputCopier {
         if (kHasUp)
             stream_inputs<Ring, typename Shape::UpWork, true>(cta.ring, cursor, cta.up_work(blockCount), cta.arguments.up,
                                                               cta.routing, wait_for_previous_kernel);
+        auto await_hidden = [&] {
+            if (!kHasUp) return wait_for_previous_kernel();
+            const u32 units = Shape::kUpBlocks * blockCount;
+            while (load_acquire(&state->finished) < units) {}
+            __syncwarp();
+        };
+        if constexpr (Shape::kPackets) {
+            const u32 launch = load_acquire(&state->sent) + 1;
+            await_hidden();
+            receive_hidden(cursor, blockCount, launch);
+            if (cta.lane == 0 && count_up(&state->left, gridDim.x) == gridDim.x - 1) state->sent = launch, state->finished = 0;
+            return;
+        }
         if (kHasDown)
-            stream_inputs<Ring, typename Shape::DownWork, false>(
-                cta.ring, cursor, cta.down_work(blockCount), cta.arguments.down, cta.routing, [&] {
-                    if (!kHasUp) return wait_for_previous_kernel();
-                    const u32 units = Shape::kUpBlocks * blockCount;
-                    while (load_acquire(&state->finished) < units) {}
-                    __syncwarp();
-                });
+            stream_inputs<Ring, typename Shape::DownWork, false>(cta.ring, cursor, cta.down_work(blockCount),
+                                                                 cta.arguments.down, cta.routing, await_hidden);
         if (kHasUp && kHasDown && cta.lane == 0 && take_number(&state->left, gridDim.x) == gridDim.x - 1)
             store_release(&state->finished, 0);
+    }
+
+    DEVICE void receive_hidden(typename Shape::Cursor& cursor, u32 blockCount, u32 launch) const {
+        constexpr u32 columns = Shape::kUpBlocks * Shape::kHiddenColumns;
+        PacketReceiver<Ring, typename Shape::DownWork>(cta.ring, cta.down_work(blockCount), cta.routing,
+                                                       cta.arguments.packets, cta.arguments.down.inputPitch, columns, launch)
+            .run(cursor);
     }
 };

@@ -14,6 +14,8 @@ struct StreamShape {
     static constexpr int kHiddenColumns = kGated ? 32 : 64;  ///< of a block of the first product's weight rows
     static constexpr int kRows = kRows_;      ///< token rows of a block: 1, 2, 4, or a multiple of 8
     static constexpr int kTokens = kTokens_;  ///< tokens at most
+    /// Whether `hidden` is sent in packets: one warp checks them all, so they must be few.
+    static constexpr bool kPackets = kUpBlocks > 0 && kDownBlocks > 0 && kTokens == 1 && kDownSlabs_ <= 64;
     static constexpr int kInFlight = kInFlight_, kLead = kLead_, kMiddle = kMiddle_;  ///< of `WeightStream`
     /// A warp multiplies kWarpTiles of the four tiles of a slab; kTileWarps warps a whole slab.
     static constexpr int kWarpTiles = kWarpTiles_, kTileWarps = 4 / kWarpTiles;
@@ -23,7 +25,8 @@ struct StreamShape {
     static constexpr int kColumnTiles = kRows <= 8 ? 1 : kRows / 8;
     static constexpr int kMultipliers = kTileWarps * kTurns, kFinishers = 4;
     static_assert(kMultipliers % 4 == 0, "the warps that finish are whole groups of four");
-    static constexpr int kThreads = 32 * (kMultipliers + kFinishers + 2);
+    static constexpr int kWeightCopier = kMultipliers + kFinishers, kInputCopier = kWeightCopier + 1;  ///< warps
+    static constexpr int kThreads = 32 * (kInputCopier + 1);
 
     typedef StreamRing<kFormat, kRows, kChunk_, kStages_> Ring;
     typedef RingCursor<kStages_> Cursor;
@@ -79,15 +82,22 @@ struct StreamCta {
 
     /// By all threads, before they `route`.
     DEVICE void prepare_routing() const {
-        if constexpr (Routed::bytes > 0) Routed(routed).choices.clear();
+        if constexpr (Routed::bytes > 0 && Shape::kTokens > 1) Routed(routed).choices.clear();
     }
 
-    /// Routes the tokens if that is left to this launch.
+    /// Routes the tokens if that is left to this launch: one by the warp that copies weights, which goes on at once.
     DEVICE void route() {
         if constexpr (Routed::bytes > 0) {
             if (!arguments.logits) return;
             const Routed routes(routed);
-            routes.route(arguments.logits, arguments.routerBiases, arguments.routerFactor, arguments.tokenCount);
+            if (Shape::kTokens > 1) {
+                routes.route(arguments.logits, arguments.routerBiases, arguments.routerFactor, arguments.tokenCount);
+            } else if (threadIdx.x / 32 == Shape::kWeightCopier) {
+                routes.route_one(arguments.logits, arguments.routerBiases, arguments.routerFactor);
+                barrier_named_arrive<2, Shape::kThreads>();
+            } else {
+                barrier_named<2, Shape::kThreads>();
+            }
             routing = {routes.list, routes.rows.tokens, routes.rows.weights};
         }
     }

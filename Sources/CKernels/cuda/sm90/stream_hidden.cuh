@@ -1,5 +1,6 @@
 // The first product's sums: gate and up, their biases, the activation, `hidden` in BF16.
 #pragma once
+#include "common/packets.cuh"
 #include "sm90/stream_sums.cuh"
 
 template <class Shape>
@@ -17,6 +18,7 @@ struct StreamHidden : StreamSums<Shape> {
     using Base::Base;
 
     DEVICE void run(u32 blockCount, u32& passed) const {
+        const u32 launch = Shape::kPackets ? load_acquire(&cta.arguments.state->sent) + 1 : 0;
         const UpWork work = cta.up_work(blockCount);
         for (StreamWalk<UpWork> walk(work, blockIdx.x); walk.remains();) {
             const u32 first = walk.first, weightBlock = walk.weightBlock;
@@ -47,7 +49,7 @@ struct StreamHidden : StreamSums<Shape> {
                     add_parts(sums[n], n * 32 + lane, blockIdx.x + 2, end);
                 }
             }
-            store_hidden(weightBlock, factors, sums);
+            store_hidden(weightBlock, factors, sums, launch);
         }
     }
 
@@ -65,7 +67,7 @@ struct StreamHidden : StreamSums<Shape> {
             }
     }
 
-    DEVICE void store_hidden(u32 weightBlock, const Factors& factors, const Sums& sums) const {
+    DEVICE void store_hidden(u32 weightBlock, const Factors& factors, const Sums& sums, u32 launch) const {
         u16* column = cta.arguments.hidden + weightBlock * kHiddenColumns + tile * (kHiddenColumns / 4);
 #pragma unroll
         for (int n = 0; n < kColumnTiles; ++n)
@@ -75,6 +77,18 @@ struct StreamHidden : StreamSums<Shape> {
                 const float weight = factors.weights[n][i];
                 const float first = sums[n][i] * (weight * factors.scales[0]) + factors.biases[0];
                 const float second = sums[n][2 + i] * (weight * factors.scales[1]) + factors.biases[1];
+                if (Shape::kPackets) {
+                    const bool isMine = row < factors.block.rowCount;
+                    const u64 place = (u64)(factors.block.firstRow + row) * cta.arguments.down.inputPitch;
+                    const u32 column = weightBlock * kHiddenColumns + tile * (kHiddenColumns / 4) + lane / 4;
+                    u64* packets = cta.arguments.packets + (place + column) / 2;
+                    if (kGated) {
+                        send(packets, gated<Shape::kActivation>(first, second, cta.arguments.constants), launch, isMine);
+                    } else {
+                        send(packets, ungated(first), launch, isMine), send(packets + 4, ungated(second), launch, isMine);
+                    }
+                    continue;
+                }
                 uint4 pieces[kGated ? 1 : 2];
                 if (kGated) {
                     pieces[0] = collect_row(gated<Shape::kActivation>(first, second, cta.arguments.constants));
@@ -88,9 +102,21 @@ struct StreamHidden : StreamSums<Shape> {
                 for (int piece = 0; piece < (kGated ? 1 : 2); ++piece) reinterpret_cast<uint4*>(out)[piece] = pieces[piece];
             }
         if (Shape::kDownBlocks == 0) return;
-        // One of the four warps tells: each telling waits until all stores before it have arrived.
+        // One of the four warps tells: each telling waits until all stores before it have arrived. Packets need no such
+        // wait, for they tell by themselves.
         barrier_named<1, 32 * Shape::kFinishers>();
-        if (tile == 0 && lane == 0) add_release(&cta.arguments.state->finished, 1);
+        if (tile != 0 || lane != 0) return;
+        if (Shape::kPackets) {
+            add_relaxed(&cta.arguments.state->finished, 1);
+        } else {
+            add_release(&cta.arguments.state->finished, 1);
+        }
+    }
+
+    /// Two columns of a row, which this lane and the one four further on hold, by every other four.
+    static DEVICE void send(u64* packets, float value, u32 launch, bool isMine) {
+        const u32 pair = pack_bf16x2(value, __shfl_down_sync(~0u, value, 4));
+        if (isMine && threadIdx.x % 8 < 4) store_packet(packets, packet(pair, launch));
     }
 
     /// Eight columns of a row, which eight lanes hold, as BF16 in the first of these lanes.

@@ -45,8 +45,9 @@ struct StreamOutputs : StreamSums<Shape> {
         const float scale = accumulator_factor(Shape::kFormat) * (cta.arguments.downScales ? cta.arguments.downScales[expert] : 1.0f);
 #pragma unroll
         for (int half = 0; half < 2; ++half)
-            factors.scales[half] =
-                Shape::kFormat == FP8 && cta.arguments.rowScales && row + 8 * half < kOutputs ? scale * cta.arguments.rowScales[row + 8 * half] : scale;
+            factors.scales[half] = Shape::kFormat == FP8 && cta.arguments.rowScales && row + 8 * half < kOutputs
+                                       ? scale * cta.arguments.rowScales[row + 8 * half]
+                                       : scale;
         if (cta.arguments.downBiases && biased)
 #pragma unroll
             for (int half = 0; half < 2; ++half)

@@ -26,6 +26,25 @@ struct StreamRouting {
         rows.ofSlots = nullptr;
     }
 
+    /// By one warp, of one token: its experts have a row each.
+    DEVICE void route_one(const char* logits, const float* biases, float factor) const {
+        const typename Choice::Router router(logits, biases, factor);
+        wait_for_previous_kernel();
+        typename Choice::LaneLogits values;
+        values.load(router.row(0));
+        const typename Choice::LaneChoice choice = router.choose(values, 0, choices.experts);
+        u32 row = 0;
+#pragma unroll
+        for (u32 slot = 0; slot < Choice::kTopK; ++slot) row += __shfl_sync(ALL_LANES, choice.expert, slot) < choice.expert;
+        if (Choice::lane() < Choice::kTopK) {
+            list->blocks[row] = {choice.expert, row, 1, 0};
+            rows.tokens[row] = 0;
+            rows.weights[row] = choice.weight;
+        }
+        if (Choice::lane() == 0) list->count = Choice::kTopK;
+        __syncwarp();
+    }
+
     /// By all threads, after the masks have been cleared. A warp has a token.
     DEVICE void route(const char* logits, const float* biases, float factor, u32 tokenCount) const {
         const typename Choice::Router router(logits, biases, factor);
@@ -33,7 +52,7 @@ struct StreamRouting {
         for (u32 token = threadIdx.x / 32; token < tokenCount; token += blockDim.x / 32) {
             typename Choice::LaneLogits values;
             values.load(router.row(token));
-            router.choose(values, token, token, choices);
+            choices.store(token, router.choose(values, token, choices.experts_of(token)));
         }
         __syncthreads();
         u32 counts[Choice::kLaneExperts];
