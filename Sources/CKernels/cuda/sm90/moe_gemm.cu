@@ -42,7 +42,7 @@ DEVICE void process(const GemmCta<Gemm>& cta, const typename Gemm::Item& item, t
     if (item.up) {
         stage_hidden(cta, item, sums);
     } else if (item.parts == 1) {
-        store_outputs<kPerGroup>(cta, item, SumRows<Gemm, kPerGroup, N / 8>{cta, item, sums});
+        store_outputs(cta, item, sums);
     } else {
         store_part(cta, item, sums);
     }
@@ -52,13 +52,13 @@ DEVICE void process(const GemmCta<Gemm>& cta, const typename Gemm::Item& item, t
 template <int kPerGroup, class Gemm>
 DEVICE void process(const GemmCta<Gemm>& cta, const typename Gemm::Item& item, typename Gemm::Cursor& cursor) {
     constexpr int rows = Gemm::kRows;
-    if (kPerGroup == 2) {
+    if (kPerGroup == Gemm::kBlocksOfGroup) {
         if (item.rowCount <= 16) return process<16, kPerGroup>(cta, item, cursor);
-        if (rows > 32 && item.rowCount <= 32) return process<32, kPerGroup>(cta, item, cursor);
-        if (rows > 32 && item.rowCount <= 48) return process<48, kPerGroup>(cta, item, cursor);
+        if (item.rowCount <= 32) return process<32, kPerGroup>(cta, item, cursor);
+        if (item.rowCount <= 48) return process<48, kPerGroup>(cta, item, cursor);
         if (rows > 64 && item.rowCount <= 64) return process<64, kPerGroup>(cta, item, cursor);
         if (rows > 64 && item.rowCount <= 80) return process<80, kPerGroup>(cta, item, cursor);
-        if (rows > 64 && item.rowCount <= 96) return process<96, kPerGroup>(cta, item, cursor);
+        if (rows > 96 && item.rowCount <= 96) return process<96, kPerGroup>(cta, item, cursor);
     }
     process<rows, kPerGroup>(cta, item, cursor);
 }
@@ -70,9 +70,9 @@ DEVICE void process_items(const GemmCta<Gemm>& cta) {
     for (u32 index = 0;; ++index) {
         const typename Gemm::Item& item = cta.await_item(index);
         if (item.blocks == 0) return;
-        if (item.blocks > Gemm::kBlocks / 2) process<2>(cta, item, cursor);
+        if (item.shares > 0) sum_parts(cta, item);
+        else if (item.blocks > Gemm::kGroups) process<Gemm::kBlocksOfGroup>(cta, item, cursor);
         else process<1>(cta, item, cursor);
-        if (item.parts > 1) finish_parts(cta, item);
         __syncwarp();
         if (cta.lane == 0) cta.release_item(index);
     }
@@ -88,10 +88,10 @@ DEVICE void moe_gemm(const MoeGemmArguments& arguments) {
     __syncthreads();
     launch_next_kernel();
     if (cta.warp < Gemm::kMultipliers) {
-        increase_registers<232>();
+        increase_registers<Gemm::kRegisters>();
         process_items(cta);
     } else {
-        decrease_registers<40>();
+        decrease_registers<Gemm::kOtherRegisters>();
         if (cta.warp == Gemm::kWeightCopier) {
             copy_weights(cta);
         } else if (cta.warp == Gemm::kTaker) {
