@@ -13,8 +13,10 @@ struct GroupedMatrix: Sendable {
 
     private static func gemm(_ shape: ExpertShape) -> MoEGemm {
         // FP8 fragments leave registers for the sums of 64 rows.
-        let rowCount = shape.down.format == .float8 ? MoEGemm.rowCounts.few : MoEGemm.matrixRowCount
-        return MoEGemm(shape: shape, hasOneRow: true, rowCount: rowCount, gathers: true)
+        let rowCounts = MoEGemm.rowCounts
+        return MoEGemm(
+            shape: shape, hasOneRow: true, rowCount: shape.down.format == .float8 ? rowCounts.few : rowCounts.many,
+            gathers: true)
     }
 
     /// Why a GPU cannot compute such products; nil if it can.

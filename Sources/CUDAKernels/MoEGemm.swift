@@ -35,10 +35,8 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
 
     static let path = "sm90/moe_gemm.cu"
     static let function = "multiply_experts"
-    /// The token rows of a block of experts that there are kernels for: for up to some 32 rows an expert, and for more.
-    static let rowCounts = (few: 64, many: 96)
-    /// The token rows of a block of one matrix.
-    static let matrixRowCount = 128
+    /// The token rows of a block that there are kernels for: for up to some 48 rows an expert, and for more.
+    static let rowCounts = (few: 64, many: 128)
     /// What the stages have to fit into: the shared memory that a block on Hopper may have.
     private static let sharedLimit = 232448
 
@@ -52,14 +50,14 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
     var gathers = false
 
     /// The warpgroups that multiply, each two blocks of 64 weight rows.
-    private var groupCount: Int { rowCount <= 64 && isFP4 ? 3 : 2 }
+    private var groupCount: Int { rowCount == 64 && isFP4 ? 3 : 2 }
 
     private var isFP4: Bool { shape.down.format == .nvfp4 || shape.down.format == .mxfp4 }
 
     var threadCount: Int { 32 * (4 * groupCount + 4) }
 
     /// The slabs of a stage.
-    private var stageSlabCount: Int { rowCount <= 96 && isFP4 ? 2 : 1 }
+    private var stageSlabCount: Int { rowCount == 64 && isFP4 ? 2 : 1 }
 
     private var stageByteCount: Int {
         (stageSlabCount * (rowCount * MoEPack.rowByteCount + 2 * groupCount * shape.down.format.slabByteCount))

@@ -176,9 +176,9 @@ extension FakeDriverTests {
             refused("multiple of 16", input: try input.part(1..<input.count), default: usual)
             refused("workspace of another configuration", workspace: foreign, default: usual)
             refused("1 lists of row blocks, expected 2", rows: try made(limits: [32]), default: usual)
-            refused("of 9 rows in the first list, expected 1 to 8", rows: try made(limits: [9, 96]), default: usual)
+            refused("of 9 rows in the first list, expected 1 to 8", rows: try made(limits: [9, 128]), default: usual)
             refused(
-                "of 32 rows in the second list, expected 64 or 96", rows: try made(limits: [8, 32]), default: usual)
+                "of 32 rows in the second list, expected 64 or 128", rows: try made(limits: [8, 32]), default: usual)
             refused("rows of up to 5 experts, expected 4", rows: try made(of: 4, limits: [8, 64]), default: usual)
             refused("rows of 2 tokens, expected 1", rows: try made(tokenCount: 2, limits: [8, 64]), default: usual)
             var device = try RoutedRows(
@@ -227,7 +227,7 @@ extension FakeDriverTests {
             #expect(sum.residual == input.address && sum.output == output.address && sum.tokenCount == 60)
         }
 
-        @Test("with more than 32 rows an expert tokens are packed once, and gathered by the product")
+        @Test("with more than 48 rows an expert tokens are packed once, and gathered by the product")
         func gathered() throws {
             var configuration = MoEConfiguration.gptOSS
             configuration.maximumTokenCount = 100

@@ -18,7 +18,8 @@ struct HiddenTile {
         constexpr int units = Gemm::kGated ? 8 : 16;  // of a tile
         const u32 tile = cta.warp % 4, row = cta.lane / 4;
         const u16* bias = cta.arguments.upBiases;
-        if (bias) bias += (u64)item.expert * 2 * (Gemm::kDownSlabs * 64) + (item.weightBlock + block) * 4 * units + tile * units + row;
+        if (bias)
+            bias += (u64)item.expert * 2 * (Gemm::kDownSlabs * 64) + ((item.weightBlock + block) * 4 + tile) * units + row;
         biases[0] = bias && valid ? bf16_value(*bias) : 0;
         biases[1] = bias && valid ? bf16_value(bias[Gemm::kGated ? Gemm::kDownSlabs * 64 : 8]) : 0;
         const u32 area = Gemm::kGated ? block / 2 : block, word = Gemm::kGated ? block % 2 * 2 + tile / 2 : tile;

@@ -59,7 +59,8 @@ DEVICE void fill_item(const GemmCta<Gemm>& cta, typename Gemm::Item& item, u32 n
     const u32 slabs = up ? Gemm::kUpSlabs : Gemm::kDownSlabs, firstSlab = slabs * part / parts;
     if (lane == 0) {
         item.up = up, item.staging = staged % 2, item.split = split, item.part = part, item.parts = parts;
-        item.firstSlab = firstSlab, item.slabs = shares > 0 ? 0 : slabs * (part + 1) / parts - firstSlab, item.shares = shares;
+        item.firstSlab = firstSlab, item.slabs = shares > 0 ? 0 : slabs * (part + 1) / parts - firstSlab;
+        item.shares = shares;
     }
     if (up) ++staged;
     else number -= Gemm::kUpGroups * count;

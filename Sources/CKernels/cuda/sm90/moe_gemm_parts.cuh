@@ -1,4 +1,4 @@
-// Items whose slabs are divided among CTAs: each part is stored, and all are added up, in their order, by items of their own.
+// Items whose slabs are divided among CTAs: each part is stored, and items of their own add them up, in their order.
 #pragma once
 #include "sm90/moe_gemm_outputs.cuh"
 
@@ -28,8 +28,8 @@ DEVICE void store_part(const GemmCta<Gemm>& cta, const typename Gemm::Item& item
 
 constexpr int PAIRS_TOGETHER = 2;
 
-/// Adds up the parts of some pairs of columns of fragments, which begin at `columns`; the loads of four parts are under way at
-/// once.
+/// Adds up the parts of some pairs of columns of fragments, which begin at `columns`; the loads of four parts are under way
+/// at once.
 template <class Gemm>
 DEVICE void add_parts(const GemmCta<Gemm>& cta, const typename Gemm::Item& item, const u32 (&columns)[PAIRS_TOGETHER],
                       float (&sums)[2 * PAIRS_TOGETHER][4]) {

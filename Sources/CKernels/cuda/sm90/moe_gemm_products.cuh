@@ -62,7 +62,8 @@ struct GemmProducts {
         cursor.advance();
     }
 
-    /// Multiplies a slab of the current stage, and loads the weights of the next one, if any is left, before the last products.
+    /// Multiplies a slab of the current stage, and loads the weights of the next one, if any is left, before the last
+    /// products.
     DEVICE void multiply_slab(Sums& sums, Tiles& tiles, int slab, Cursor& cursor, u32& previous, u32 left,
                               bool isGathered) const {
         const u64 b = wgmma_descriptor(cta.inputs(cursor.stage) + slab * Gemm::kInputBytes);

@@ -36,11 +36,11 @@ struct MoeGemm {
     static constexpr int kUpBlocks = upBlocks, kUpSlabs = upSlabs, kDownBlocks = downBlocks, kDownSlabs = downSlabs;
     static constexpr bool kOneRow = oneRow, kGathers = gathers, kGated = is_gated(activation);
     static constexpr bool kIsFP4 = format == NVFP4 || format == MXFP4;
-    static_assert(kRows == 64 || kRows == 96 || kRows == 128, "a number of token columns that products exist for");
+    static_assert(kRows == 64 || kRows == 128, "a number of token columns that products exist for");
     static_assert(kOutputs % 8 == 0, "16-byte stores");
 
     /// Warpgroups that multiply. Three hide each other's waits better than two, but leave registers for fewer sums.
-    static constexpr int kGroups = kRows <= 64 && kIsFP4 ? 3 : 2;
+    static constexpr int kGroups = kRows == 64 && kIsFP4 ? 3 : 2;
     static constexpr int kRegisters = kGroups == 3 ? 160 : 232;      ///< of a thread that multiplies
     static constexpr int kOtherRegisters = kGroups == 3 ? 32 : 40;   ///< of the others
     static constexpr int kBlocksOfGroup = 2, kBlocks = kBlocksOfGroup * kGroups;  ///< of weight rows, of an item
@@ -54,7 +54,7 @@ struct MoeGemm {
     static constexpr int kDownGroups = (kDownBlocks + kBlocks - 1) / kBlocks;
 
     /// Two slabs a stage cost less waiting, but leave room for fewer stages.
-    static constexpr int kStageSlabs = kRows <= 96 && kIsFP4 ? 2 : 1;
+    static constexpr int kStageSlabs = kRows == 64 && kIsFP4 ? 2 : 1;
     static constexpr int kInputBytes = kRows * PACKED_BYTES;  ///< of a slab
     static constexpr int kSlabBytes = slab_bytes(kFormat), kBlockBytes = kStageSlabs * kSlabBytes;
     static constexpr int kStageBytes = (kStageSlabs * kInputBytes + kBlocks * kBlockBytes + 1023) / 1024 * 1024;
@@ -85,7 +85,8 @@ struct MoeGemm {
     static constexpr int kOutputBytes = 16 * kOutputPitch;  ///< of a warp
 
     /// As many stages as there is room for: weights come from memory, which takes long and needs many bytes on their way.
-    static constexpr int kOtherBytes = kStagings * kStagingBytes + kMultipliers * kOutputBytes + kItems * (int)sizeof(Item) + 512;
+    static constexpr int kOtherBytes =
+        kStagings * kStagingBytes + kMultipliers * kOutputBytes + kItems * (int)sizeof(Item) + 512;
     static constexpr int kStages = (232448 - kOtherBytes) / kStageBytes;
     static constexpr int kSharedBytes = kOtherBytes + kStages * kStageBytes;
 
