@@ -46,7 +46,7 @@ struct GemmCta {
     DEVICE char* inputs(u32 stage) const { return memory + stage * Gemm::kStageBytes; }
     DEVICE char* weights(u32 stage) const { return inputs(stage) + Gemm::kStageSlabs * Gemm::kInputBytes; }
 
-    /// Counts the warps that have stored their part of a divided item.
+    /// Counts the warps that have stored their sums, of the parts of a divided item.
     DEVICE u32* stored(u32 split) const { return arguments.counters + 32 + split; }
 
     /// Counts the items whose part of a block's `hidden` is in memory.

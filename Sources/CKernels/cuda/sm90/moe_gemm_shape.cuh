@@ -41,8 +41,8 @@ struct MoeGemm {
 
     /// Warpgroups that multiply. Three hide each other's waits better than two, but leave registers for fewer sums.
     static constexpr int kGroups = kRows == 64 && kIsFP4 ? 3 : 2;
-    static constexpr int kRegisters = kGroups == 3 ? 160 : 232;      ///< of a thread that multiplies
-    static constexpr int kOtherRegisters = kGroups == 3 ? 32 : 40;   ///< of the others
+    static constexpr int kRegisters = kGroups == 3 ? 160 : 232;     ///< of a thread that multiplies
+    static constexpr int kOtherRegisters = kGroups == 3 ? 32 : 40;  ///< of the others
     static constexpr int kBlocksOfGroup = 2, kBlocks = kBlocksOfGroup * kGroups;  ///< of weight rows, of an item
     // Warps: those that multiply, one that copies weights, one that takes items, one or two that copy activations, and
     // one that stores `hidden`, unless the one that takes items does.
@@ -60,11 +60,11 @@ struct MoeGemm {
     static constexpr int kStageBytes = (kStageSlabs * kInputBytes + kBlocks * kBlockBytes + 1023) / 1024 * 1024;
     static constexpr int kStagingBytes = kRows * PACKED_BYTES;  ///< of 64 columns of `hidden`
     static constexpr int kStagings = kGated ? kBlocks / 2 : kBlocks;
-    static constexpr int kWarpFloats = kBlocksOfGroup * 16 * kRows;   ///< sums of a warp
-    static constexpr int kPartFloats = kMultipliers * kWarpFloats;  ///< of a part of an item
-    static constexpr int kParts = 4;                                ///< of an item at the end of the queue
-    static constexpr int kLargestParts = 3;                         ///< parts for each CTA, at most
-    static constexpr int kLeastSlabs = 8;                           ///< of a part
+    static constexpr int kWarpFloats = kBlocksOfGroup * 16 * kRows;  ///< sums of a warp
+    static constexpr int kPartFloats = kMultipliers * kWarpFloats;   ///< of a part of an item
+    static constexpr int kParts = 4;                                 ///< of an item at the end of the queue
+    static constexpr int kLargestParts = 3;                          ///< parts for each CTA, at most
+    static constexpr int kLeastSlabs = 8;                            ///< of a part
     static constexpr int kItems = 4;
     static constexpr int kAhead = 8;  ///< slabs before an item's end at which the next one is taken
 
@@ -130,5 +130,4 @@ struct MoeGemm {
             if (++stage == kStages) stage = 0, parity ^= 1;
         }
     };
-
 };
