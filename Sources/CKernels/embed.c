@@ -85,9 +85,6 @@ static const char sm90_moe_gemm_parts[] = {
 static const char sm90_moe_gemm_products[] = {
 #embed "cuda/sm90/moe_gemm_products.cuh"
 };
-static const char sm90_moe_gemm_rows[] = {
-#embed "cuda/sm90/moe_gemm_rows.cuh"
-};
 static const char sm90_moe_gemm_shape[] = {
 #embed "cuda/sm90/moe_gemm_shape.cuh"
 };
@@ -154,7 +151,6 @@ static const kernel_source sources[] = {
     {"sm90/moe_gemm_outputs.cuh", sm90_moe_gemm_outputs, sizeof sm90_moe_gemm_outputs},
     {"sm90/moe_gemm_parts.cuh", sm90_moe_gemm_parts, sizeof sm90_moe_gemm_parts},
     {"sm90/moe_gemm_products.cuh", sm90_moe_gemm_products, sizeof sm90_moe_gemm_products},
-    {"sm90/moe_gemm_rows.cuh", sm90_moe_gemm_rows, sizeof sm90_moe_gemm_rows},
     {"sm90/moe_gemm_shape.cuh", sm90_moe_gemm_shape, sizeof sm90_moe_gemm_shape},
     {"sm90/moe_stream.cu", sm90_moe_stream, sizeof sm90_moe_stream},
     {"sm90/multiply_peak.cu", sm90_multiply_peak, sizeof sm90_multiply_peak},

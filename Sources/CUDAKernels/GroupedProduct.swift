@@ -35,7 +35,7 @@ struct GroupedProduct: Sendable {
                 kernel: try loader.cache.module(program, in: loader.context)
                     .kernel(MoEGemm.function, dynamicSharedByteCount: gemm.sharedByteCount),
                 launch: Launch(
-                    grid: Launch.Extent(device.multiprocessorCount), block: Launch.Extent(MoEGemm.threadCount),
+                    grid: Launch.Extent(device.multiprocessorCount), block: Launch.Extent(gemm.threadCount),
                     dynamicSharedByteCount: gemm.sharedByteCount, overlapsPrevious: true))
         }
         self.products = products

@@ -19,8 +19,14 @@ public final class LinearLayer: Sendable {
     /// Where activations are rounded to NVFP4.
     private let quantized: QuantizedRows?
 
-    /// Up to so many tokens the streaming kernel is faster: measured on an H100 (docs/kernels-gpu-notes.md).
-    private static let streamedTokenCount = 16
+    /// Up to so many tokens the streaming kernel is faster.
+    ///
+    /// Measured on an H100 with NVFP4, 5120 x 5120 (docs/kernels-gpu-notes.md). With smaller matrices the grouped product has
+    /// too little to do for what it costs to begin.
+    static func streamedTokenCount(for shape: ExpertShape) -> Int {
+        let isFP4 = shape.down.format == .nvfp4 || shape.down.format == .mxfp4
+        return isFP4 && shape.down.byteCount ?? 0 >= 12 << 20 ? 8 : 16
+    }
 
     /// Chooses the kernels and loads them.
     ///
@@ -39,7 +45,9 @@ public final class LinearLayer: Sendable {
                 "linear layer: \(maximumTokenCount) tokens, expected 1 to \(Route.largestTokenCount)")
         }
         let groupedRefusal = GroupedMatrix.refusal(weights.shape, on: device)
-        let streamedCount = groupedRefusal == nil ? min(maximumTokenCount, Self.streamedTokenCount) : maximumTokenCount
+        let streamedCount =
+            groupedRefusal == nil
+            ? min(maximumTokenCount, Self.streamedTokenCount(for: weights.shape)) : maximumTokenCount
         let kernels = MoEStream.kernels(for: weights.shape, maximumTokenCount: streamedCount, on: device)
         let isStreamed = kernels.last.map { $0.tokenCount >= maximumTokenCount } ?? false
         if let groupedRefusal, !isStreamed {

@@ -15,9 +15,9 @@ extension MoEConfiguration {
         activationPrecision == .nvfp4 ? nil : try route(groupedRowCount: MoEGemm.rowCounts.many)
     }
 
-    /// The rows of a block that are best for so many tokens in the grouped product: up to 32 rows an expert the fewer.
+    /// The rows of a block that are best for so many tokens in the grouped product: up to 48 rows an expert the fewer.
     func groupedRowCount(tokenCount: Int) -> Int {
-        tokenCount * topK <= 32 * expertCount ? MoEGemm.rowCounts.few : MoEGemm.rowCounts.many
+        tokenCount * topK <= 48 * expertCount ? MoEGemm.rowCounts.few : MoEGemm.rowCounts.many
     }
 
     /// The blocks that so many rows take at most, however they are divided among the experts.

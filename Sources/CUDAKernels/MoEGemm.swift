@@ -36,9 +36,8 @@ struct MoEGemm: TemplateKernel, Hashable, CustomStringConvertible {
     static let path = "sm90/moe_gemm.cu"
     static let function = "multiply_experts"
     static let argumentsName = "MoeGemmArguments"
-    /// The token rows of a block that there are kernels for: for up to some 32 rows an expert, and for more.
+    /// The token rows of a block that there are kernels for: for up to some 48 rows an expert, and for more.
     static let rowCounts = (few: 64, many: 128)
-    static let threadCount = 32 * 12
     /// What the stages have to fit into: the shared memory that a block on Hopper may have.
     private static let sharedLimit = 232448
 
@@ -51,21 +50,28 @@ struct MoEGemm: TemplateKernel, Hashable, CustomStringConvertible {
     /// Whether the kernel gathers the token of each row by itself, rather than that rows are packed for it.
     var gathers = false
 
+    /// The warpgroups that multiply, each two blocks of 64 weight rows.
+    private var groupCount: Int { rowCount == 64 && isFP4 ? 3 : 2 }
+
+    private var isFP4: Bool { shape.down.format == .nvfp4 || shape.down.format == .mxfp4 }
+
+    var threadCount: Int { 32 * (4 * groupCount + 4) }
+
     /// The slabs of a stage.
-    private var stageSlabCount: Int {
-        let isFP4 = shape.down.format == .nvfp4 || shape.down.format == .mxfp4
-        return rowCount <= 64 && isFP4 ? 2 : 1
-    }
+    private var stageSlabCount: Int { rowCount == 64 && isFP4 ? 2 : 1 }
 
     private var stageByteCount: Int {
-        (stageSlabCount * (rowCount * MoEPack.rowByteCount + 4 * shape.down.format.slabByteCount))
+        (stageSlabCount * (rowCount * MoEPack.rowByteCount + 2 * groupCount * shape.down.format.slabByteCount))
             .rounded(upTo: 1024)
     }
 
-    /// What is not stages: two areas of packed rows (four without a gate), sums of eight warps, four items, barriers.
+    /// What is not stages: areas of packed rows (half as many as blocks of weight rows, or as many without a gate), outputs of
+    /// each warp, four items, barriers.
     private var otherByteCount: Int {
-        (shape.activation.isGated ? 2 : 4) * rowCount * MoEPack.rowByteCount + 8 * 16 * 20 * 4 + 4 * 4
-            * (13 + 2 + 2 * rowCount) + 512
+        let areas = (shape.activation.isGated ? 1 : 2) * groupCount * rowCount * MoEPack.rowByteCount
+        let outputs = 4 * groupCount * 16 * 48
+        let items = 4 * 4 * (16 + 2 * rowCount)
+        return areas + outputs + items + 512
     }
 
     private var stageCount: Int { (Self.sharedLimit - otherByteCount) / stageByteCount }
@@ -88,17 +94,17 @@ struct MoEGemm: TemplateKernel, Hashable, CustomStringConvertible {
 
     /// The words that blocks count in, for a list of up to `blockCount` blocks; zero before the first launch.
     static func counterCount(blockCount: Int, on device: Device) -> Int {
-        32 + 8 * device.multiprocessorCount + blockCount
+        32 + device.multiprocessorCount + blockCount
     }
 
     /// The floats of sums over parts of a matrix's columns, which blocks leave to each other.
     func partialCount(on device: Device) -> Int {
         guard shape.downBlockCount > 0 else { return 0 }
         let partsOfBlock = shape.upBlockCount == 0 ? 3 : shape.down.slabCount >= 64 ? 2 : 0
-        return partsOfBlock * device.multiprocessorCount * 256 * rowCount
+        return partsOfBlock * device.multiprocessorCount * 128 * groupCount * rowCount
     }
 
-    var launchBounds: String { "\(Self.threadCount), 1" }
+    var launchBounds: String { "\(threadCount), 1" }
     var body: String { "moe_gemm<Gemm>(arguments);" }
 
     var declarations: [String] {
@@ -110,7 +116,7 @@ struct MoEGemm: TemplateKernel, Hashable, CustomStringConvertible {
         ]
         return [
             "typedef MoeGemm<\(parameters.joined(separator: ", "))> Gemm;",
-            "static_assert(Gemm::kThreads == \(Self.threadCount), \"as the host counts\");",
+            "static_assert(Gemm::kThreads == \(threadCount), \"as the host counts\");",
             "static_assert(Gemm::kSharedBytes == \(sharedByteCount), \"as the host counts\");",
         ]
     }

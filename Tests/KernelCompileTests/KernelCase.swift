@@ -63,21 +63,22 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
     private static let qwen3 = ExpertShape(.nvfp4, hiddenSize: 2048, intermediateSize: 768, activation: .geglu)
     private static let nemotron = ExpertShape(
         .nvfp4, hiddenSize: 2688, intermediateSize: 1856, activation: .reluSquared)
+    private static let attention = ExpertShape(.nvfp4, rowCount: 5120, columnCount: 5120)
     private static let fp8 = ExpertShape(.float8, rowCount: 5120, columnCount: 5120)
     private static let head = ExpertShape(.bfloat16, rowCount: 202048, columnCount: 5120)
 
     private static let grouping: [KernelCase] = {
         let hopper = [Architecture(9, 0)]
         let products = [
-            ("scout", scout, true), ("gpt-oss", gptOSS, false), ("qwen3", qwen3, false), ("nemotron", nemotron, false),
-            ("head", head, true), ("fp8", fp8, true),
+            ("scout", scout, 128, true, false), ("gpt-oss", gptOSS, 64, false, false),
+            ("qwen3", qwen3, 128, false, true), ("nemotron", nemotron, 128, false, false),
+            ("nemotron, few rows", nemotron, 64, false, false), ("attention", attention, 128, true, true),
+            ("head", head, 128, true, true), ("fp8", fp8, 64, true, true),
         ]
-        .flatMap { name, shape, hasOneRow in
+        .flatMap { name, shape, rowCount, hasOneRow, gathers in
             cases(for: hopper, ["HGMMA", "UBLKCP"], name) {
-                try MoEGemm(
-                    shape: shape, hasOneRow: hasOneRow, rowCount: ["gpt-oss", "fp8"].contains(name) ? 64 : 128,
-                    gathers: ["qwen3", "head", "fp8"].contains(name)
-                ).program(from: .embedded, for: $0)
+                try MoEGemm(shape: shape, hasOneRow: hasOneRow, rowCount: rowCount, gathers: gathers)
+                    .program(from: .embedded, for: $0)
             }
         }
         let packing = [false, true].flatMap { packsTokens in

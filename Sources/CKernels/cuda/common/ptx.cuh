@@ -78,6 +78,17 @@ DEVICE bool barrier_poll(u64* barrier, u32 parity) {
     return done != 0;
 }
 
+/// Four 8x8 matrices of 16-bit elements between registers and shared memory, transposed: lane 4g + t holds the elements
+/// (g; 2t, 2t + 1) of each; lane 8i + j names the 16 bytes of column j of matrix i.
+DEVICE void store_transposed(void* column, const u32 (&pairs)[4]) {
+    asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(shared_address(column)),
+                 "r"(pairs[0]), "r"(pairs[1]), "r"(pairs[2]), "r"(pairs[3]) : "memory");
+}
+DEVICE void load_transposed(u32 (&pairs)[4], const void* column) {
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(pairs[0]), "=r"(pairs[1]), "=r"(pairs[2]), "=r"(pairs[3]) : "r"(shared_address(column)) : "memory");
+}
+
 /// One lane of a warp whose lanes are all here, known to the compiler as such.
 DEVICE bool elect_one() {
     u32 elected;

@@ -6,26 +6,29 @@
 //                  any/moe_combine.cu
 //
 // Data flow   weights: global → shared (bulk copies) → registers → BF16 fragments, the A operand of wgmma; activations,
-//             packed by any/moe_pack.cu: global → shared (bulk copies, or 16 bytes a thread), the B operand; FP32 sums in registers. The first
-//             product's epilogue makes `hidden` in the same packed layout, shared → global by bulk copies.
-// Work        an item is 4 blocks of 64 weight rows x one block of up to kRows token rows, all slabs; two warpgroups take
-//             two of the four each, with as many token columns as the block needs
-//             (16, 32, 48, 64, 80, 96 or 128). Items of both products are one queue,
-//             ordered by expert, weight rows, token rows: an expert's weights come from memory once. CTAs take numbers
-//             from the queue; an item of the second product waits for its token rows' `hidden`, which are ahead in the
-//             queue. The last items' slabs are divided among CTAs, so that all have work until the end: the last to
-//             finish a part adds them up. A sum has one order whoever computes it, so results repeat bit for bit.
+//             packed by any/moe_pack.cu: global → shared (bulk copies, or 16 bytes a thread), the B operand; FP32 sums in
+//             registers. The first product's epilogue makes `hidden` in the same packed layout, shared → global by bulk
+//             copies; the second one's turns matrices of 8 x 8 on their way to global memory.
+// Work        an item is 6 (kRows 64, FP4) or 4 blocks of 64 weight rows x one block of up to kRows token rows, all slabs;
+//             three or two warpgroups take two blocks each, with as many token columns as the block needs (16, 32, 48, 64,
+//             80, 96 or 128). Items of both products are one queue, ordered by expert, weight rows, token rows: an
+//             expert's weights come from memory once. CTAs take numbers from the queue; an item of the second product
+//             waits for its token rows' `hidden`, which are ahead in the queue. The last items' slabs are divided among
+//             CTAs, so that all have work until the end; items behind them add the parts up, on all CTAs. A sum has one
+//             order whoever computes it, so results repeat bit for bit.
 // Bytes       0.5625 (NVFP4) or 0.53125 (MXFP4) a weight of the experts hit, from memory once, from L2 once for every block
-//             of token rows; the activations of a block once for every 256 weight rows, from L2. Bound by memory up to
+//             of token rows; the activations of a block once for every item of its expert, from L2. Bound by memory up to
 //             some 32 rows an expert, by the matrix units from some 128 on.
-// Limits      kOutputs a multiple of 8; biases have zeros beyond the matrix's rows. BF16 weights are correct, but the compiler
-//             waits for every product before it goes on.
+// Limits      kOutputs a multiple of 8; biases have zeros beyond the matrix's rows
 // Launch      any/moe_pack.cu, then this with MoeGemm::kThreads threads, MoeGemm::kSharedBytes of dynamic shared memory and
-//             as many CTAs as SMs (or fewer), then any/moe_combine.cu unless kOneRow. All may be programmatic launches, this
-//             one only if the kernel before it lets it start after waiting for the one before that, as any/moe_pack.cu
-//             does: the list, the weights and the counters are read without waiting.
-//             kRows 64 is faster than 128 where experts have some 32 rows or fewer, kGathers where tokens have several rows
+//             as many CTAs as SMs (or fewer), then any/moe_combine.cu unless kOneRow. All may be programmatic launches,
+//             this one only if the kernel before it lets it start after waiting for the one before that, as
+//             any/moe_pack.cu does: the list, the weights and the counters are read without waiting.
+//             kRows 64 is faster than 128 where experts have some 48 rows or fewer, kGathers where tokens have several rows
 //             and experts more than that.
+// Files       moe_gemm_shape.cuh: arguments, constants, shared memory; _cta: what its warps share; _items: the warp that
+//             takes items; _copies: those that copy weights and activations; _products: those that multiply, with
+//             _activation and _outputs, the epilogues; _hidden: storing `hidden`; _parts: divided items
 // Source      weight layout and arithmetic: common/tiles.cuh; activations: common/packed.cuh.
 #include "sm90/moe_gemm_activation.cuh"
 #include "sm90/moe_gemm_copies.cuh"
@@ -42,7 +45,7 @@ DEVICE void process(const GemmCta<Gemm>& cta, const typename Gemm::Item& item, t
     if (item.up) {
         stage_hidden(cta, item, sums);
     } else if (item.parts == 1) {
-        store_outputs<kPerGroup>(cta, item, SumRows<Gemm, kPerGroup, N / 8>{cta, item, sums});
+        store_outputs(cta, item, sums);
     } else {
         store_part(cta, item, sums);
     }
@@ -52,10 +55,10 @@ DEVICE void process(const GemmCta<Gemm>& cta, const typename Gemm::Item& item, t
 template <int kPerGroup, class Gemm>
 DEVICE void process(const GemmCta<Gemm>& cta, const typename Gemm::Item& item, typename Gemm::Cursor& cursor) {
     constexpr int rows = Gemm::kRows;
-    if (kPerGroup == 2) {
+    if (kPerGroup == Gemm::kBlocksOfGroup) {
         if (item.rowCount <= 16) return process<16, kPerGroup>(cta, item, cursor);
-        if (rows > 32 && item.rowCount <= 32) return process<32, kPerGroup>(cta, item, cursor);
-        if (rows > 32 && item.rowCount <= 48) return process<48, kPerGroup>(cta, item, cursor);
+        if (item.rowCount <= 32) return process<32, kPerGroup>(cta, item, cursor);
+        if (item.rowCount <= 48) return process<48, kPerGroup>(cta, item, cursor);
         if (rows > 64 && item.rowCount <= 64) return process<64, kPerGroup>(cta, item, cursor);
         if (rows > 64 && item.rowCount <= 80) return process<80, kPerGroup>(cta, item, cursor);
         if (rows > 64 && item.rowCount <= 96) return process<96, kPerGroup>(cta, item, cursor);
@@ -70,9 +73,9 @@ DEVICE void process_items(const GemmCta<Gemm>& cta) {
     for (u32 index = 0;; ++index) {
         const typename Gemm::Item& item = cta.await_item(index);
         if (item.blocks == 0) return;
-        if (item.blocks > Gemm::kBlocks / 2) process<2>(cta, item, cursor);
+        if (item.shares > 0) sum_parts(cta, item);
+        else if (item.blocks > Gemm::kGroups) process<Gemm::kBlocksOfGroup>(cta, item, cursor);
         else process<1>(cta, item, cursor);
-        if (item.parts > 1) finish_parts(cta, item);
         cta.release_item(index);
     }
 }
@@ -87,10 +90,10 @@ DEVICE void moe_gemm(const MoeGemmArguments& arguments) {
     __syncthreads();
     launch_next_kernel();
     if (cta.warp < Gemm::kMultipliers) {
-        increase_registers<232>();
+        increase_registers<Gemm::kRegisters>();
         process_items(cta);
     } else {
-        decrease_registers<40>();
+        decrease_registers<Gemm::kOtherRegisters>();
         if (cta.warp == Gemm::kWeightCopier) {
             copy_weights(cta);
         } else if (cta.warp == Gemm::kTaker) {

@@ -43,6 +43,7 @@ DEVICE void copy_weights(const GemmCta<Gemm>& cta) {
         const u32 firstSlab = same_in_all(item.firstSlab), slabs = same_in_all(item.slabs);
         const u32 expert = same_in_all(item.expert), weightBlock = same_in_all(item.weightBlock);
         cta.release_item(index);
+        if (elected && slabs == 0) barrier_arrive(&cta.barriers->nearEnd);
         const u32 pitch = (up ? Gemm::kUpSlabs : Gemm::kDownSlabs) * Gemm::kSlabBytes;
         const u64 block = (u64)expert * (up ? Gemm::kUpBlocks : Gemm::kDownBlocks) + weightBlock;
         const char* weights = up ? cta.arguments.upWeights : cta.arguments.downWeights;

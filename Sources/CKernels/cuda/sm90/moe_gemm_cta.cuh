@@ -10,6 +10,7 @@ struct GemmCta {
     const MoeGemmArguments& arguments;
     char* memory;   ///< stages: activations of their slabs, then weights
     char* staging;  ///< `hidden` of an item, on its way to global memory
+    char* outputs;  ///< of each warp that multiplies, on their way to global memory
     Item* items;
     typename Gemm::Barriers* barriers;
     typename Gemm::Queue* queue;
@@ -18,7 +19,8 @@ struct GemmCta {
     DEVICE GemmCta(const MoeGemmArguments& arguments, char* memory)
         : arguments(arguments), memory(memory), staging(memory + Gemm::kStages * Gemm::kStageBytes),
           lane(threadIdx.x % 32), warp(threadIdx.x / 32) {
-        items = reinterpret_cast<Item*>(staging + Gemm::kStagings * Gemm::kStagingBytes + Gemm::kScratchBytes);
+        outputs = staging + Gemm::kStagings * Gemm::kStagingBytes;
+        items = reinterpret_cast<Item*>(outputs + Gemm::kMultipliers * Gemm::kOutputBytes);
         barriers = reinterpret_cast<typename Gemm::Barriers*>(items + Gemm::kItems);
         queue = &barriers->queue;
     }
@@ -39,13 +41,18 @@ struct GemmCta {
         fence_barrier_init();
     }
 
+    /// The block of an item's weight rows that is this warpgroup's m-th.
+    template <int kPerGroup>
+    DEVICE u32 block(int m) const { return warp / 4 * kPerGroup + m; }
+
     DEVICE char* inputs(u32 stage) const { return memory + stage * Gemm::kStageBytes; }
     DEVICE char* weights(u32 stage) const { return inputs(stage) + Gemm::kStageSlabs * Gemm::kInputBytes; }
 
+    /// Counts the warps that have stored their sums, of the parts of a divided item.
+    DEVICE u32* stored(u32 split) const { return arguments.counters + 32 + split; }
+
     /// Counts the items whose part of a block's `hidden` is in memory.
-    DEVICE u32* finished(u32 rowBlock) const {
-        return arguments.counters + 32 + Gemm::kMultipliers * gridDim.x + rowBlock;
-    }
+    DEVICE u32* finished(u32 rowBlock) const { return arguments.counters + 32 + gridDim.x + rowBlock; }
 
     DEVICE const Item& await_item(u32 index) const {
         barrier_wait(&barriers->itemsFull[index % Gemm::kItems], index / Gemm::kItems % 2);

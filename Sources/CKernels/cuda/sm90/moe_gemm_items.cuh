@@ -45,17 +45,22 @@ DEVICE void fill_scales(const GemmCta<Gemm>& cta, typename Gemm::Item& item, u32
 /// What the item of a number is. `staged` counts those of the first product.
 template <class Gemm>
 DEVICE void fill_item(const GemmCta<Gemm>& cta, typename Gemm::Item& item, u32 number, u32& staged) {
-    const u32 count = cta.queue->rowBlocks, whole = cta.queue->whole, lane = cta.lane;
-    u32 split = 0, part = 0, parts = 1;
-    if (number >= whole) {
-        parts = cta.queue->parts, split = (number - whole) / parts, part = number - whole - split * parts;
-        number = whole + split;
+    const typename Gemm::Queue& queue = *cta.queue;
+    const u32 count = queue.rowBlocks, lane = cta.lane;
+    u32 split = 0, part = 0, parts = 1, shares = 0;
+    if (number >= queue.whole) {
+        number -= queue.whole, parts = queue.parts;
+        const bool adds = number >= queue.divided * parts;
+        if (adds) number -= queue.divided * parts, shares = queue.shares;
+        split = number / (adds ? shares : parts), part = number - split * (adds ? shares : parts);
+        number = queue.whole + split;
     }
     const bool up = number < Gemm::kUpGroups * count;
     const u32 slabs = up ? Gemm::kUpSlabs : Gemm::kDownSlabs, firstSlab = slabs * part / parts;
     if (lane == 0) {
         item.up = up, item.staging = staged % 2, item.split = split, item.part = part, item.parts = parts;
-        item.firstSlab = firstSlab, item.slabs = slabs * (part + 1) / parts - firstSlab;
+        item.firstSlab = firstSlab, item.slabs = shares > 0 ? 0 : slabs * (part + 1) / parts - firstSlab;
+        item.shares = shares;
     }
     if (up) ++staged;
     else number -= Gemm::kUpGroups * count;
@@ -76,14 +81,25 @@ DEVICE void fill_item(const GemmCta<Gemm>& cta, typename Gemm::Item& item, u32 n
     __syncwarp();
 }
 
-/// Waits until a block's `hidden` is in memory.
+/// Waits until a counter has reached a count; stores `hidden` meanwhile.
 template <class Gemm>
-DEVICE void wait_for_hidden(const GemmCta<Gemm>& cta, u32 rowBlock, u32& stored, u32 taken) {
-    while (same_in_all(load_acquire(cta.finished(rowBlock))) != Gemm::kUpGroups) {
+DEVICE void wait_for_count(const GemmCta<Gemm>& cta, const u32* counter, u32 count, u32& stored, u32 taken) {
+    while (same_in_all(load_acquire(counter)) != count) {
         store_hidden(cta, stored, taken);
         __nanosleep(64);
     }
-    fence_async();
+}
+
+/// Waits until what an item of the second product reads is in memory.
+template <class Gemm>
+DEVICE void wait_for_operands(const GemmCta<Gemm>& cta, const typename Gemm::Item& item, u32& stored, u32 taken) {
+    if (same_in_all(item.shares) > 0) {
+        const u32 count = cta.queue->parts * Gemm::kMultipliers;
+        wait_for_count(cta, cta.stored(same_in_all(item.split)), count, stored, taken);
+    } else if (Gemm::kUpGroups > 0 && !same_in_all(item.up)) {
+        wait_for_count(cta, cta.finished(same_in_all(item.rowBlock)), Gemm::kUpGroups, stored, taken);
+        fence_async();
+    }
 }
 
 template <class Gemm>
@@ -104,14 +120,15 @@ DEVICE void take_items(const GemmCta<Gemm>& cta) {
         const bool remains = number < queue->total;
         if (remains) {
             fill_item(cta, item, number, staged);
-            if (Gemm::kUpGroups > 0 && number >= Gemm::kUpGroups * queue->rowBlocks)
-                wait_for_hidden(cta, same_in_all(item.rowBlock), stored, taken);
+            wait_for_operands(cta, item, stored, taken);
         } else if (cta.lane == 0) {
             item.blocks = 0;
         }
         // Whoever takes the last number knows that all others have waited for the last time.
-        if (number == queue->total + gridDim.x - 1)
+        if (number == queue->total + gridDim.x - 1) {
             for (u32 block = cta.lane; block < queue->rowBlocks; block += 32) *cta.finished(block) = 0;
+            for (u32 split = cta.lane; split < queue->divided; split += 32) *cta.stored(split) = 0;
+        }
         warp_arrive(&cta.barriers->itemsFull[taken % Gemm::kItems]);
         if (remains) continue;
         while (Gemm::kGathers && stored < taken) store_hidden(cta, stored, taken);

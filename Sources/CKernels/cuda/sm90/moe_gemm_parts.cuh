@@ -1,4 +1,4 @@
-// Items whose slabs are divided among CTAs: the last to finish a part adds them up, in their order.
+// Items whose slabs are divided among CTAs: each part is stored, and items of their own add them up, in their order.
 #pragma once
 #include "sm90/moe_gemm_outputs.cuh"
 
@@ -9,6 +9,7 @@ DEVICE uint4* part_sums(const GemmCta<Gemm>& cta, const typename Gemm::Item& ite
     return reinterpret_cast<uint4*>(cta.arguments.partials) + (u64)number * (Gemm::kWarpFloats / 4) + cta.lane;
 }
 
+/// Stores this warp's part of an item and tells whoever waits to add it.
 template <class Gemm, int kPerGroup, int kColumns>
 DEVICE void store_part(const GemmCta<Gemm>& cta, const typename Gemm::Item& item,
                        const float (&sums)[kPerGroup][kColumns][4]) {
@@ -21,48 +22,61 @@ DEVICE void store_part(const GemmCta<Gemm>& cta, const typename Gemm::Item& item
             quads[(m * (Gemm::kRows / 8) + n) * 32] = make_uint4(__float_as_uint(sum[0]), __float_as_uint(sum[1]),
                                                                  __float_as_uint(sum[2]), __float_as_uint(sum[3]));
         }
+    __syncwarp();
+    if (cta.lane == 0) add_release(cta.stored(item.split), 1);
 }
 
-/// Adds up one quad of the parts of an item.
+constexpr int PAIRS_TOGETHER = 2;
+
+/// Adds up the parts of some pairs of columns of fragments, which begin at `columns`; the loads of four parts are under way
+/// at once.
 template <class Gemm>
-DEVICE void add_parts(const GemmCta<Gemm>& cta, const typename Gemm::Item& item, u32 index, float (&sums)[4]) {
-    sums[0] = sums[1] = sums[2] = sums[3] = 0;
-#pragma unroll 4
-    for (u32 part = 0; part < item.parts; ++part) {
-        const uint4 other = load_volatile(part_sums(cta, item, part) + index * 32);
-        sums[0] += __uint_as_float(other.x), sums[1] += __uint_as_float(other.y);
-        sums[2] += __uint_as_float(other.z), sums[3] += __uint_as_float(other.w);
+DEVICE void add_parts(const GemmCta<Gemm>& cta, const typename Gemm::Item& item, const u32 (&columns)[PAIRS_TOGETHER],
+                      float (&sums)[2 * PAIRS_TOGETHER][4]) {
+    constexpr int together = 4, count = 2 * PAIRS_TOGETHER;
+#pragma unroll
+    for (int n = 0; n < count; ++n) sums[n][0] = sums[n][1] = sums[n][2] = sums[n][3] = 0;
+#pragma unroll 1
+    for (u32 part = 0; part < item.parts; part += together) {
+        uint4 quads[together][count];
+#pragma unroll
+        for (int i = 0; i < together; ++i)
+#pragma unroll
+            for (int n = 0; n < count; ++n) {
+                quads[i][n] = make_uint4(0, 0, 0, 0);
+                if (part + i < item.parts)
+                    quads[i][n] = load_volatile(part_sums(cta, item, part + i) + (columns[n / 2] + n % 2) * 32);
+            }
+#pragma unroll
+        for (int i = 0; i < together; ++i)
+#pragma unroll
+            for (int n = 0; n < count; ++n) {
+                sums[n][0] += __uint_as_float(quads[i][n].x), sums[n][1] += __uint_as_float(quads[i][n].y);
+                sums[n][2] += __uint_as_float(quads[i][n].z), sums[n][3] += __uint_as_float(quads[i][n].w);
+            }
     }
 }
 
-/// The rows of a divided item, for store_outputs.
+/// A share of adding up a divided item: every so many units of 16 token rows and one block of weight rows of each warpgroup.
 template <class Gemm>
-struct PartRows {
-    const GemmCta<Gemm>& cta;
-    const typename Gemm::Item& item;
-
-    template <class Body>
-    DEVICE void operator()(int m, Body body) const {
+DEVICE void sum_parts(const GemmCta<Gemm>& cta, const typename Gemm::Item& item) {
+    const u32 perGroup = item.blocks > Gemm::kGroups ? Gemm::kBlocksOfGroup : 1;
+    const u32 pairs = (item.rowCount + 15) / 16, units = perGroup * pairs;
 #pragma unroll 1
-        for (u32 n = 0; n * 8 < item.rowCount; n += 2) {
-            float low[4], high[4];
-            add_parts(cta, item, m * (Gemm::kRows / 8) + n, low);
-            add_parts(cta, item, m * (Gemm::kRows / 8) + n + 1, high);
-            scatter_rows(cta, low, high);
-            body(n * 8 + cta.lane / 2, sum_rows(cta) + cta.lane / 2 * Gemm::kSumPitch);
-            __syncwarp();
+    for (u32 first = item.part; first < units; first += PAIRS_TOGETHER * item.shares) {
+        u32 columns[PAIRS_TOGETHER];
+#pragma unroll
+        for (int i = 0; i < PAIRS_TOGETHER; ++i) {
+            const u32 unit = min(first + i * item.shares, units - 1);
+            columns[i] = unit / pairs * (Gemm::kRows / 8) + unit % pairs * 2;
+        }
+        float sums[2 * PAIRS_TOGETHER][4];
+        add_parts(cta, item, columns, sums);
+#pragma unroll
+        for (int i = 0; i < PAIRS_TOGETHER; ++i) {
+            if (first + i * item.shares >= units) break;
+            const u32 m = columns[i] / (Gemm::kRows / 8), row = columns[i] % (Gemm::kRows / 8) * 8;
+            OutputTile<Gemm>(cta, item, cta.warp / 4 * perGroup + m).store(row, sums[2 * i], sums[2 * i + 1]);
         }
     }
-};
-
-/// If this warp's is the last of the parts to be there, adds them up and stores the outputs.
-template <class Gemm>
-DEVICE void finish_parts(const GemmCta<Gemm>& cta, const typename Gemm::Item& item) {
-    __syncwarp();
-    u32* counter = cta.arguments.counters + 32 + item.split * Gemm::kMultipliers + cta.warp;
-    u32 number = 0;
-    if (cta.lane == 0) number = take_number(counter, item.parts);
-    if (same_in_all(number) != item.parts - 1) return;
-    if (item.blocks > Gemm::kBlocks / 2) store_outputs<2>(cta, item, PartRows<Gemm>{cta, item});
-    else store_outputs<1>(cta, item, PartRows<Gemm>{cta, item});
 }

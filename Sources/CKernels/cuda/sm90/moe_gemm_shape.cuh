@@ -18,7 +18,7 @@ struct MoeGemmArguments {
     const u16* upBiases;      ///< BF16 [E, 2, 64 kDownSlabs], gate then up (up alone in the first half), or null
     const u16* downBiases;    ///< BF16 [E, kOutputs], or null
     ActivationConstants constants;
-    u32* counters;            ///< [32 + 8 · CTAs + blocks the list may hold], zero at first, and again after every launch
+    u32* counters;            ///< [32 + CTAs + blocks the list may hold], zero at first, and again after every launch
     float* partials;          ///< [MoeGemm::kLargestParts · CTAs][kPartFloats], sums over parts of the slabs
     u32 slots;                ///< of packed rows, slots_needed(rows, blocks) or more
     u32 tokenCount;
@@ -35,13 +35,18 @@ struct MoeGemm {
     static constexpr int kFormat = format, kActivation = activation, kOutputs = outputs, kRows = rows;
     static constexpr int kUpBlocks = upBlocks, kUpSlabs = upSlabs, kDownBlocks = downBlocks, kDownSlabs = downSlabs;
     static constexpr bool kOneRow = oneRow, kGathers = gathers, kGated = is_gated(activation);
-    static_assert(kRows == 32 || kRows == 64 || kRows == 128, "a number of token columns that products exist for");
+    static constexpr bool kIsFP4 = format == NVFP4 || format == MXFP4;
+    static_assert(kRows == 64 || kRows == 128, "a number of token columns that products exist for");
     static_assert(kOutputs % 8 == 0, "16-byte stores");
 
-    static constexpr int kBlocks = 4;  ///< blocks of weight rows of an item
+    /// Warpgroups that multiply. Three hide each other's waits better than two, but leave registers for fewer sums.
+    static constexpr int kGroups = kRows == 64 && kIsFP4 ? 3 : 2;
+    static constexpr int kRegisters = kGroups == 3 ? 160 : 232;     ///< of a thread that multiplies
+    static constexpr int kOtherRegisters = kGroups == 3 ? 32 : 40;  ///< of the others
+    static constexpr int kBlocksOfGroup = 2, kBlocks = kBlocksOfGroup * kGroups;  ///< of weight rows, of an item
     // Warps: those that multiply, one that copies weights, one that takes items, one or two that copy activations, and
     // one that stores `hidden`, unless the one that takes items does.
-    static constexpr int kMultipliers = 8;
+    static constexpr int kMultipliers = 4 * kGroups;
     static constexpr int kWeightCopier = kMultipliers, kTaker = kMultipliers + 1, kFirstCopier = kMultipliers + 2;
     static constexpr int kCopiers = kGathers ? 2 : 1;
     static constexpr int kThreads = 32 * (kMultipliers + 4);
@@ -49,56 +54,63 @@ struct MoeGemm {
     static constexpr int kDownGroups = (kDownBlocks + kBlocks - 1) / kBlocks;
 
     /// Two slabs a stage cost less waiting, but leave room for fewer stages.
-    static constexpr int kStageSlabs = kRows <= 64 && kFormat != BF16 && kFormat != FP8 ? 2 : 1;
+    static constexpr int kStageSlabs = kRows == 64 && kIsFP4 ? 2 : 1;
     static constexpr int kInputBytes = kRows * PACKED_BYTES;  ///< of a slab
     static constexpr int kSlabBytes = slab_bytes(kFormat), kBlockBytes = kStageSlabs * kSlabBytes;
     static constexpr int kStageBytes = (kStageSlabs * kInputBytes + kBlocks * kBlockBytes + 1023) / 1024 * 1024;
     static constexpr int kStagingBytes = kRows * PACKED_BYTES;  ///< of 64 columns of `hidden`
     static constexpr int kStagings = kGated ? kBlocks / 2 : kBlocks;
-    static constexpr int kWarpFloats = kBlocks / 2 * 16 * kRows;      ///< sums of a warp
-    static constexpr int kPartFloats = kMultipliers * kWarpFloats;  ///< of a part of an item
-    static constexpr int kParts = 4;                                ///< of an item at the end of the queue
-    static constexpr int kLargestParts = 3;                         ///< parts for each CTA, at most
-    static constexpr int kLeastSlabs = 8;                           ///< of a part
+    static constexpr int kWarpFloats = kBlocksOfGroup * 16 * kRows;  ///< sums of a warp
+    static constexpr int kPartFloats = kMultipliers * kWarpFloats;   ///< of a part of an item
+    static constexpr int kParts = 4;                                 ///< of an item at the end of the queue
+    static constexpr int kLargestParts = 3;                          ///< parts for each CTA, at most
+    static constexpr int kLeastSlabs = 8;                            ///< of a part
     static constexpr int kItems = 4;
     static constexpr int kAhead = 8;  ///< slabs before an item's end at which the next one is taken
 
     /// What an item needs, and its rows' factors.
-    struct Item {
-        u32 blocks;  ///< of weight rows; 0: no more items
-        u32 up, staging;  ///< is it of the first product, and parity of the number of those before
+    struct alignas(8) Item {
+        float weights[kRows];
+        u32 targets[kRows];  ///< tokens that the first product reads, or rows of the output
+        u32 blocks;          ///< of weight rows; 0: no more items
+        u32 up, staging;     ///< is it of the first product, and parity of the number of those before
         u32 expert, weightBlock, slot, rowCount, rowBlock;
         u32 firstSlab, slabs;
         u32 split, part, parts;  ///< the number of an item whose slabs are divided, and which part this is
+        u32 shares;              ///< if parts are added up: among how many; `part` is then which share this is
         float scales[2];
-        float weights[kRows];
-        u32 targets[kRows];  ///< tokens that the first product reads, or rows of the output
     };
 
-    static constexpr int kSumRows = 16, kSumPitch = 20;  ///< of sums in shared memory; stores and loads meet all banks
-    static constexpr int kScratchBytes = kMultipliers * kSumRows * kSumPitch * 4;
+    static constexpr int kOutputPitch = 48;  ///< bytes of a row of outputs in shared memory; matrices meet all banks
+    static constexpr int kOutputBytes = 16 * kOutputPitch;  ///< of a warp
 
     /// As many stages as there is room for: weights come from memory, which takes long and needs many bytes on their way.
-    static constexpr int kOtherBytes = kStagings * kStagingBytes + kScratchBytes + kItems * (int)sizeof(Item) + 512;
+    static constexpr int kOtherBytes =
+        kStagings * kStagingBytes + kMultipliers * kOutputBytes + kItems * (int)sizeof(Item) + 512;
     static constexpr int kStages = (232448 - kOtherBytes) / kStageBytes;
     static constexpr int kSharedBytes = kOtherBytes + kStages * kStageBytes;
 
-    /// The queue of items. The slabs of the last ones are divided among CTAs, so that all have work until the end.
+    /// The queue of items. The slabs of the last ones are divided among CTAs, so that all have work until the end, and
+    /// then the adding up of their parts.
     struct Queue {
         u32 rowBlocks;
-        u32 whole;  ///< items that are not divided, of both products
-        u32 parts;  ///< of each of the others
+        u32 whole;    ///< items that are not divided, of both products
+        u32 divided;  ///< items that are
+        u32 parts;    ///< of each of them
+        u32 shares;   ///< of the adding up of each of them
         u32 total;
 
         DEVICE void fill(u32 blocks) {
-            const u32 items = kDownGroups * blocks, half = gridDim.x / 2;
-            u32 divided = 0;
-            rowBlocks = blocks, parts = 1;
-            if (kUpBlocks == 0 && items > 0 && items <= gridDim.x) divided = items, parts = items <= half ? gridDim.x / items : 3;
-            else if (kDownSlabs >= 64) divided = min(items, half), parts = kParts;
+            const u32 ctas = gridDim.x, items = kDownGroups * blocks;
+            rowBlocks = blocks, divided = 0, parts = 1;
+            if (kUpBlocks == 0 && items * 2 <= ctas) divided = items, parts = ctas / max(1, items);
+            else if (kUpBlocks == 0 && items * 3 <= ctas * 2) divided = items, parts = 3;
+            else if (kDownSlabs >= 64 && (kUpBlocks > 0 || items > ctas)) divided = min(items, ctas / 2), parts = kParts;
             parts = min(parts, max(1, kDownSlabs / kLeastSlabs));
+            if (parts == 1) divided = 0;
+            shares = ctas / max(1, divided);
             whole = kUpGroups * blocks + items - divided;
-            total = whole + divided * parts;
+            total = whole + divided * (parts + shares);
         }
     };
 
@@ -118,5 +130,4 @@ struct MoeGemm {
             if (++stage == kStages) stage = 0, parity ^= 1;
         }
     };
-
 };
