@@ -8,6 +8,7 @@ public import ModelFiles
 public struct ModelLoader<B: Backend> {
     private let backend: B
     private let source: any WeightSource
+    private let readAhead: CheckpointReadAhead?
     private let onProgress: (_ loadedLayerCount: Int, _ layerCount: Int) -> Void
 
     /// - Parameters:
@@ -20,6 +21,7 @@ public struct ModelLoader<B: Backend> {
         self.backend = backend
         self.onProgress = onProgress
         source = TensorReader(checkpoint: checkpoint)
+        readAhead = CheckpointReadAhead(checkpoint)
     }
 
     /// - Parameters:
@@ -32,6 +34,7 @@ public struct ModelLoader<B: Backend> {
         self.backend = backend
         self.onProgress = onProgress
         source = weights
+        readAhead = nil
     }
 
     /// Loads the weights that a specification names.
@@ -39,9 +42,14 @@ public struct ModelLoader<B: Backend> {
     /// - Throws: ``ModelFileError`` if a tensor is missing or has another shape or type than the specification says;
     ///   ``KernelError`` if the backend cannot run a layer.
     public func load(_ specification: ModelSpecification) throws -> TransformerWeights<B> {
+        let layerNames = specification.layers.map(\.namePrefix)
+        let names = [specification.embedding.name + "."] + layerNames + [specification.head.name + "."]
+        readAhead?.read(tensorsNamed: names[0])
+        readAhead?.read(tensorsNamed: names[1])
         let embedding = try linear([specification.embedding])
         var layers: [TransformerWeights<B>.Layer] = []
         for layer in specification.layers {
+            readAhead?.read(tensorsNamed: names[layers.count + 2])
             layers.append(try load(layer, hiddenSize: specification.hiddenSize))
             onProgress(layers.count, specification.layers.count)
         }
@@ -94,5 +102,14 @@ public struct ModelLoader<B: Backend> {
 
     private func vector(_ name: String, count: Int) throws -> B.Vector {
         try backend.makeVector(source.vector(name, count: count))
+    }
+}
+
+extension LayerSpecification {
+    /// What the names of all tensors of the layer begin with: `model.layers.0.`.
+    fileprivate var namePrefix: String {
+        let common = zip(attentionNorm, feedForwardNorm).prefix { $0 == $1 }.map(\.0)
+        guard let dot = common.lastIndex(of: ".") else { return attentionNorm }
+        return String(common[...dot])
     }
 }
