@@ -21,14 +21,12 @@ final class CheckpointReadAhead: Sendable {
     /// Reads nothing yet.
     init(_ checkpoint: Checkpoint) { self.checkpoint = checkpoint }
 
-    deinit { stop() }
-
     /// Begins to read the tensors whose names start with a prefix, after those that were asked for before.
     func read(tensorsNamed prefix: String) {
-        queue.async { [weak self] in self?.readNow(prefix) }
+        queue.async { self.readNow(prefix) }
     }
 
-    /// Lets what was asked for, and has not begun, be.
+    /// Drops what was asked for and has not been read.
     func stop() { isStopped.store(true, ordering: .relaxed) }
 
     private func readNow(_ prefix: String) {
@@ -44,7 +42,7 @@ final class CheckpointReadAhead: Sendable {
     }
 
     /// The parts of the files that hold the tensors, in the order of their bytes.
-    private func ranges(ofTensorsNamed prefix: String) -> [(file: MappedFile, bytes: Range<Int>)] {
+    func ranges(ofTensorsNamed prefix: String) -> [(file: MappedFile, bytes: Range<Int>)] {
         var ranges: [(file: MappedFile, bytes: Range<Int>)] = []
         let tensors = checkpoint.tensors.filter { $0.name.hasPrefix(prefix) }
         for tensor in tensors.sorted(by: { $0.byteRange.lowerBound < $1.byteRange.lowerBound }) {
