@@ -23,12 +23,18 @@ public struct LatencyBenchmark {
         self.seed = seed
     }
 
+    /// Steps between two measurements of the bandwidth, which may change within a second.
+    private static let stretchLength = 16
+
     /// What was measured.
     public struct Result: Sendable {
         /// Seconds until all prompts had their first token, of each iteration (TTFT).
         public internal(set) var prefillSeconds: [Double] = []
+        /// The steps that followed, of all iterations, in runs of a few.
+        public internal(set) var stretches: [DecodeStretch] = []
+
         /// Seconds of each further token of the batch, of all iterations (TPOT).
-        public internal(set) var stepSeconds: [Double] = []
+        public var stepSeconds: [Double] { stretches.flatMap(\.stepSeconds) }
     }
 
     /// Runs one iteration to warm up, then the counted ones.
@@ -36,17 +42,19 @@ public struct LatencyBenchmark {
     /// Tokens are drawn at random rather than by the model, so that a model of synthetic weights does not repeat one
     /// token, and with it one choice of experts that then stay in the cache.
     ///
-    /// - Parameter onProgress: called after each iteration, with that to warm up.
+    /// - Parameters:
+    ///   - readBandwidth: measures how many bytes per second can be read; called every few steps, between them.
+    ///   - onProgress: called after each iteration, with that to warm up.
     public func run<B: Backend>(
-        _ transformer: Transformer<B>, onProgress: (Int, Int) -> Void = { _, _ in }
+        _ transformer: Transformer<B>, readBandwidth: () -> Double, onProgress: (Int, Int) -> Void = { _, _ in }
     ) throws -> Result {
         var random = SplitMix64(seed: seed)
         var result = Result()
         for iteration in 0...iterationCount {
-            let measured = try runIteration(transformer, using: &random)
+            let measured = try runIteration(transformer, readBandwidth: readBandwidth, using: &random)
             if iteration > 0 {
                 result.prefillSeconds += measured.prefillSeconds
-                result.stepSeconds += measured.stepSeconds
+                result.stretches += measured.stretches
             }
             onProgress(iteration + 1, iterationCount + 1)
         }
@@ -54,7 +62,7 @@ public struct LatencyBenchmark {
     }
 
     private func runIteration<B: Backend>(
-        _ transformer: Transformer<B>, using random: inout SplitMix64
+        _ transformer: Transformer<B>, readBandwidth: () -> Double, using random: inout SplitMix64
     ) throws -> Result {
         let vocabularySize = transformer.specification.vocabularySize
         func tokens(_ count: Int) -> [Int32] {
@@ -70,14 +78,24 @@ public struct LatencyBenchmark {
         for (cache, prompt) in zip(caches, prompts) { try prefill(prompt, into: cache, transformer) }
         result.prefillSeconds.append((clock.now - start).seconds)
 
-        for position in inputLength..<capacity - 1 {
-            let step = tokens(batchSize)
-            let rows = caches.enumerated().map { row, cache in
-                SequenceRows(cache: cache, rows: row..<row + 1, firstPosition: position)
+        var bandwidthBefore = readBandwidth()
+        for start in stride(from: inputLength, to: capacity - 1, by: Self.stretchLength) {
+            let positions = start..<min(start + Self.stretchLength, capacity - 1)
+            let stepSeconds = try positions.map { position in
+                let step = tokens(batchSize)
+                let rows = caches.enumerated().map { row, cache in
+                    SequenceRows(cache: cache, rows: row..<row + 1, firstPosition: position)
+                }
+                let start = clock.now
+                _ = try transformer.step(tokens: step, sequences: rows, logitRows: Array(0..<batchSize))
+                return (clock.now - start).seconds
             }
-            let start = clock.now
-            _ = try transformer.step(tokens: step, sequences: rows, logitRows: Array(0..<batchSize))
-            result.stepSeconds.append((clock.now - start).seconds)
+            let bandwidthAfter = readBandwidth()
+            result.stretches.append(
+                DecodeStretch(
+                    positions: positions, stepSeconds: stepSeconds, bandwidthBefore: bandwidthBefore,
+                    bandwidthAfter: bandwidthAfter))
+            bandwidthBefore = bandwidthAfter
         }
         return result
     }

@@ -7,24 +7,29 @@ public struct LatencyReport {
     private let prefill: Statistics
     private let step: Statistics
     private let volume: ReadVolume
-    private let readBandwidth: Double
+    private let readBandwidth: Statistics
+    private let shareOfBandwidth: Double?
     private let peakResidentByteCount: Int?
 
     /// - Parameters:
     ///   - benchmark: what was run.
     ///   - result: what was measured.
     ///   - volume: the bytes that a token reads.
-    ///   - readBandwidth: the ceiling measured in the same run, in bytes per second.
     ///   - peakResidentByteCount: the process's largest resident memory, where it is known.
     public init(
-        benchmark: LatencyBenchmark, result: LatencyBenchmark.Result, volume: ReadVolume, readBandwidth: Double,
+        benchmark: LatencyBenchmark, result: LatencyBenchmark.Result, volume: ReadVolume,
         peakResidentByteCount: Int?
     ) {
         self.benchmark = benchmark
         prefill = Statistics(result.prefillSeconds)
         step = Statistics(result.stepSeconds)
         self.volume = volume
-        self.readBandwidth = readBandwidth
+        readBandwidth = Statistics(result.stretches.flatMap { [$0.bandwidthBefore, $0.bandwidthAfter] })
+        let shares = result.stretches.map {
+            $0.shareOfBandwidth(weights: volume.weights, cachePerPosition: volume.cachePerPosition)
+        }
+        // At larger batches it is unknown which experts are hit.
+        shareOfBandwidth = benchmark.batchSize == 1 ? Statistics(shares).median : nil
         self.peakResidentByteCount = peakResidentByteCount
     }
 
@@ -38,7 +43,7 @@ public struct LatencyReport {
     }
     private var decodeRate: Double { Double(benchmark.batchSize) / step.median }
 
-    /// The rate at which a step reads weights and cache; at larger batches it is unknown which experts are hit.
+    /// The rate at which the median step reads weights and cache.
     private var reachedBandwidth: Double? {
         benchmark.batchSize == 1 ? Double(bytesPerToken) / step.median : nil
     }
@@ -51,11 +56,11 @@ public struct LatencyReport {
             ("Prefill (tokens/s)", format(prefillRate, 1)),
             ("Decode (tokens/s)", format(decodeRate, 1)),
             ("Bytes read per token (MB)", format(Double(bytesPerToken) / 1e6, 1)),
-            ("Read bandwidth of this machine (GB/s)", format(readBandwidth / 1e9, 1)),
+            ("Read bandwidth of this machine (GB/s)", range(readBandwidth)),
         ]
-        if let reachedBandwidth {
+        if let reachedBandwidth, let shareOfBandwidth {
             rows.append(("Read bandwidth reached (GB/s)", format(reachedBandwidth / 1e9, 1)))
-            rows.append(("Share of the bandwidth (%)", format(100 * reachedBandwidth / readBandwidth, 1)))
+            rows.append(("Share of the bandwidth (%)", format(100 * shareOfBandwidth, 1)))
         }
         if let peakResidentByteCount {
             rows.append(("Peak resident memory (MB)", format(Double(peakResidentByteCount) / 1e6, 1)))
@@ -73,9 +78,13 @@ public struct LatencyReport {
             "batch_size": .integer(benchmark.batchSize), "num_iters": .integer(benchmark.iterationCount),
             "ttft_ms": distributionJSON(prefill), "tpot_ms": distributionJSON(step),
             "prefill_tokens_per_s": .number(prefillRate), "decode_tokens_per_s": .number(decodeRate),
-            "bytes_read_per_token": .integer(bytesPerToken), "read_bandwidth_gb_per_s": .number(readBandwidth / 1e9),
+            "bytes_read_per_token": .integer(bytesPerToken),
+            "read_bandwidth_gb_per_s": .number(readBandwidth.median / 1e9),
+            "read_bandwidth_range_gb_per_s": .array([
+                .number(readBandwidth.minimum / 1e9), .number(readBandwidth.maximum / 1e9),
+            ]),
             "reached_bandwidth_gb_per_s": reachedBandwidth.map { .number($0 / 1e9) } ?? .null,
-            "share_of_bandwidth": reachedBandwidth.map { .number($0 / readBandwidth) } ?? .null,
+            "share_of_bandwidth": shareOfBandwidth.map { .number($0) } ?? .null,
             "peak_resident_bytes": peakResidentByteCount.map { .integer($0) } ?? .null,
         ]
     }
@@ -83,6 +92,11 @@ public struct LatencyReport {
     private func distribution(_ statistics: Statistics) -> String {
         "mean \(format(1e3 * statistics.mean, 3))  median \(format(1e3 * statistics.median, 3))  "
             + "p99 \(format(1e3 * statistics.percentile(99), 3))"
+    }
+
+    private func range(_ statistics: Statistics) -> String {
+        "median \(format(statistics.median / 1e9, 1))  lowest \(format(statistics.minimum / 1e9, 1))  "
+            + "highest \(format(statistics.maximum / 1e9, 1))"
     }
 
     private func distributionJSON(_ statistics: Statistics) -> JSON {

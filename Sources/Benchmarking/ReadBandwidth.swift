@@ -19,4 +19,18 @@ public enum ReadBandwidth {
         let fastest = durations.min() ?? .seconds(1)
         return Double(byteCount) / fastest.seconds
     }
+    /// Reads a model's weights once from end to end, those that fit in a cache several times.
+    ///
+    /// - Returns: bytes per second.
+    public static func measure(_ backend: CPUBackend, weights: WeightMemory) -> Double {
+        let byteCount = max(1, weights.byteCount)
+        let passCount = (leastByteCount + byteCount - 1) / byteCount
+        let duration = ContinuousClock().measure {
+            for _ in 0..<passCount { backend.readThrough(weights) }
+        }
+        return Double(passCount * byteCount) / duration.seconds
+    }
+
+    /// What takes a millisecond or more to read.
+    private static let leastByteCount = 64 << 20
 }

@@ -10,6 +10,8 @@ public struct Statistics: Sendable {
 
     /// The smallest measurement.
     public var minimum: Double { sorted[0] }
+    /// The largest measurement.
+    public var maximum: Double { sorted[sorted.count - 1] }
     /// The arithmetic mean.
     public var mean: Double { sorted.reduce(0, +) / Double(sorted.count) }
     /// The 50th percentile.

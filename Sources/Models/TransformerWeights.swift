@@ -24,3 +24,24 @@ public struct TransformerWeights<B: Backend> {
     let finalNorm: B.Vector
     let head: B.Linear
 }
+
+extension TransformerWeights<CPUBackend> {
+    /// Where all matrices lie.
+    public var memory: WeightMemory {
+        var memory = WeightMemory()
+        memory.add(embedding)
+        for layer in layers {
+            memory.add(layer.projections)
+            memory.add(layer.attentionOutput)
+            switch layer.feedForward {
+            case .dense(let dense): memory.add(dense)
+            case .mixture(let router, _, let experts, let shared):
+                memory.add(router)
+                memory.add(experts)
+                if let shared { memory.add(shared) }
+            }
+        }
+        memory.add(head)
+        return memory
+    }
+}

@@ -8,6 +8,7 @@ public import ModelFiles
 public struct ModelLoader<B: Backend> {
     private let backend: B
     private let source: any WeightSource
+    private let checkpoint: Checkpoint?
     private let onProgress: (_ loadedLayerCount: Int, _ layerCount: Int) -> Void
 
     /// - Parameters:
@@ -20,6 +21,7 @@ public struct ModelLoader<B: Backend> {
         self.backend = backend
         self.onProgress = onProgress
         source = TensorReader(checkpoint: checkpoint)
+        self.checkpoint = checkpoint
     }
 
     /// - Parameters:
@@ -32,6 +34,7 @@ public struct ModelLoader<B: Backend> {
         self.backend = backend
         self.onProgress = onProgress
         source = weights
+        checkpoint = nil
     }
 
     /// Loads the weights that a specification names.
@@ -39,16 +42,26 @@ public struct ModelLoader<B: Backend> {
     /// - Throws: ``ModelFileError`` if a tensor is missing or has another shape or type than the specification says;
     ///   ``KernelError`` if the backend cannot run a layer.
     public func load(_ specification: ModelSpecification) throws -> TransformerWeights<B> {
+        let readAhead = checkpoint.map(CheckpointReadAhead.init)
+        defer { readAhead?.stop() }
+        let isTied = specification.head == specification.embedding
+        let names = specification.layers.map(\.namePrefix) + (isTied ? [] : [specification.head.name + "."])
+        var next = names.makeIterator()
+        func readNext() { if let name = next.next() { readAhead?.read(tensorsNamed: name) } }
+
+        readAhead?.read(tensorsNamed: specification.embedding.name + ".")
+        readNext()
         let embedding = try linear([specification.embedding])
         var layers: [TransformerWeights<B>.Layer] = []
         for layer in specification.layers {
+            readNext()
             layers.append(try load(layer, hiddenSize: specification.hiddenSize))
             onProgress(layers.count, specification.layers.count)
         }
         return TransformerWeights(
             embedding: embedding, layers: layers,
             finalNorm: try vector(specification.finalNorm, count: specification.hiddenSize),
-            head: specification.head == specification.embedding ? embedding : try linear([specification.head]))
+            head: isTied ? embedding : try linear([specification.head]))
     }
 
     private func load(_ layer: LayerSpecification, hiddenSize: Int) throws -> TransformerWeights<B>.Layer {
@@ -94,5 +107,14 @@ public struct ModelLoader<B: Backend> {
 
     private func vector(_ name: String, count: Int) throws -> B.Vector {
         try backend.makeVector(source.vector(name, count: count))
+    }
+}
+
+extension LayerSpecification {
+    /// What the names of all tensors of the layer begin with: `model.layers.0.`.
+    var namePrefix: String {
+        let common = zip(attentionNorm, feedForwardNorm).prefix { $0 == $1 }.map(\.0)
+        guard let dot = common.lastIndex(of: ".") else { return attentionNorm }
+        return String(common[...dot])
     }
 }

@@ -61,7 +61,7 @@ struct BenchLatency: AsyncParsableCommand {
             throw ModelFileError(.inaccessible, file: json, "the file exists already")
         }
         let backend = try modelOptions.backend()
-        let (transformer, volume) = try load(backend)
+        let (transformer, volume, memory) = try load(backend)
         let contextLength = transformer.specification.contextLength
         guard inputLen + outputLen <= contextLength else {
             throw EngineError(
@@ -71,13 +71,13 @@ struct BenchLatency: AsyncParsableCommand {
         let benchmark = LatencyBenchmark(
             inputLength: inputLen, outputLength: outputLen, batchSize: batchSize, iterationCount: numIters, seed: seed)
         var bar = ProgressBar("Latency", unit: "iterations")
-        let result = try benchmark.run(transformer) { bar.show($0, of: $1) }
+        let result = try benchmark.run(
+            transformer, readBandwidth: { ReadBandwidth.measure(backend, weights: memory) },
+            onProgress: { bar.show($0, of: $1) })
         bar.finish()
-        // Before the bandwidth is measured, which takes memory of its own.
-        let peakResidentByteCount = ProcessMemory.peakResidentByteCount
         let report = LatencyReport(
-            benchmark: benchmark, result: result, volume: volume, readBandwidth: ReadBandwidth.measure(backend),
-            peakResidentByteCount: peakResidentByteCount)
+            benchmark: benchmark, result: result, volume: volume,
+            peakResidentByteCount: ProcessMemory.peakResidentByteCount)
         try StandardOutput.write(report.text)
         if let json {
             var members = report.json
@@ -88,17 +88,17 @@ struct BenchLatency: AsyncParsableCommand {
         }
     }
 
-    private func load(_ backend: CPUBackend) throws -> (Transformer<CPUBackend>, ReadVolume) {
+    private func load(_ backend: CPUBackend) throws -> (Transformer<CPUBackend>, ReadVolume, WeightMemory) {
         var bar = ProgressBar("Loading", unit: "layers")
         defer { bar.finish() }
         let rowCount = min(512, max(inputLen, batchSize))
         func loaded(_ specification: ModelSpecification, by loader: ModelLoader<CPUBackend>) throws
-            -> (Transformer<CPUBackend>, ReadVolume)
+            -> (Transformer<CPUBackend>, ReadVolume, WeightMemory)
         {
             let weights = try loader.load(specification)
             let transformer = try Transformer(
                 specification: specification, weights: weights, backend: backend, maximumRowCount: rowCount)
-            return (transformer, ReadVolume(specification, weights: weights))
+            return (transformer, ReadVolume(specification, weights: weights), weights.memory)
         }
         if loadFormat == .dummy {
             let config = try ConfigObject(contentsOf: config ?? modelOptions.folder() + "/config.json")
