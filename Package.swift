@@ -94,11 +94,12 @@ let package = Package(
         .executableTarget(
             name: "CacheProcess", dependencies: ["CUDA"], path: "Tests/CacheProcess", swiftSettings: swiftSettings),
         .testTarget(
-            name: "CUDATests", dependencies: ["CUDA", "CUDAKernels", "FP4", "Kernels"], swiftSettings: swiftSettings),
+            name: "CUDATests", dependencies: ["CUDA", "CUDAKernels", "FP4", "Kernels", "TestSupport"],
+            swiftSettings: swiftSettings),
         .testTarget(
             name: "KernelCompileTests", dependencies: ["CUDA", "CUDAKernels", "FP4"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "SelfTestTests", dependencies: ["CUDAKernels", "FP4", "Kernels", "SelfTest"],
+            name: "SelfTestTests", dependencies: ["CUDAKernels", "FP4", "Kernels", "Models", "SelfTest"],
             swiftSettings: swiftSettings),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(

@@ -91,8 +91,32 @@ static const char sm90_moe_stream[] = {
 static const char sm90_multiply_peak[] = {
 #embed "cuda/sm90/multiply_peak.cu"
 };
+static const char sm90_stream_arguments[] = {
+#embed "cuda/sm90/stream_arguments.cuh"
+};
+static const char sm90_stream_copy[] = {
+#embed "cuda/sm90/stream_copy.cuh"
+};
+static const char sm90_stream_cta[] = {
+#embed "cuda/sm90/stream_cta.cuh"
+};
+static const char sm90_stream_hidden[] = {
+#embed "cuda/sm90/stream_hidden.cuh"
+};
+static const char sm90_stream_multiply[] = {
+#embed "cuda/sm90/stream_multiply.cuh"
+};
+static const char sm90_stream_outputs[] = {
+#embed "cuda/sm90/stream_outputs.cuh"
+};
 static const char sm90_stream_read_bulk[] = {
 #embed "cuda/sm90/stream_read_bulk.cu"
+};
+static const char sm90_stream_routing[] = {
+#embed "cuda/sm90/stream_routing.cuh"
+};
+static const char sm90_stream_sums[] = {
+#embed "cuda/sm90/stream_sums.cuh"
 };
 
 static const kernel_source sources[] = {
@@ -126,7 +150,15 @@ static const kernel_source sources[] = {
     {"sm90/moe_gemm_shape.cuh", sm90_moe_gemm_shape, sizeof sm90_moe_gemm_shape},
     {"sm90/moe_stream.cu", sm90_moe_stream, sizeof sm90_moe_stream},
     {"sm90/multiply_peak.cu", sm90_multiply_peak, sizeof sm90_multiply_peak},
+    {"sm90/stream_arguments.cuh", sm90_stream_arguments, sizeof sm90_stream_arguments},
+    {"sm90/stream_copy.cuh", sm90_stream_copy, sizeof sm90_stream_copy},
+    {"sm90/stream_cta.cuh", sm90_stream_cta, sizeof sm90_stream_cta},
+    {"sm90/stream_hidden.cuh", sm90_stream_hidden, sizeof sm90_stream_hidden},
+    {"sm90/stream_multiply.cuh", sm90_stream_multiply, sizeof sm90_stream_multiply},
+    {"sm90/stream_outputs.cuh", sm90_stream_outputs, sizeof sm90_stream_outputs},
     {"sm90/stream_read_bulk.cu", sm90_stream_read_bulk, sizeof sm90_stream_read_bulk},
+    {"sm90/stream_routing.cuh", sm90_stream_routing, sizeof sm90_stream_routing},
+    {"sm90/stream_sums.cuh", sm90_stream_sums, sizeof sm90_stream_sums},
 };
 
 const kernel_source *kernel_sources(size_t *count) {

@@ -17,7 +17,7 @@ struct GroupedExperts: Sendable {
             loader)
         self.combine =
             configuration.topK > 1
-            ? (try loader.cache.module(program, in: loader.context).kernel(MoECombine.function), combine) : nil
+            ? (try combine.load(loader), combine) : nil
         self.configuration = configuration
     }
 

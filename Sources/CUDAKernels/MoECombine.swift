@@ -1,7 +1,7 @@
 internal import CUDA
 
 /// The host side of `any/moe_combine.cu`: adds up the rows of every token.
-struct MoECombine: Sendable, Equatable {
+struct MoECombine: TemplateKernel, Equatable {
     /// `MoeCombineArguments` of the device file.
     struct Arguments: BitwiseCopyable, KernelArgument {
         var rows: UInt64
@@ -15,25 +15,14 @@ struct MoECombine: Sendable, Equatable {
 
     static let path = "any/moe_combine.cu"
     static let function = "combine_rows"
+    static let argumentsName = "MoeCombineArguments"
     private static let threadCount = 256
 
     let columnCount: Int
     let topK: Int
 
-    /// The program to compile.
-    func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
-        try sources.program(
-            Self.path, for: architecture,
-            instantiation: """
-
-                static_assert(sizeof(MoeCombineArguments) == \(MemoryLayout<Arguments>.stride), "as the host lays it out");
-                extern "C" __global__ void __launch_bounds__(\(Self.threadCount)) \
-                \(Self.function)(const __grid_constant__ MoeCombineArguments arguments) {
-                    moe_combine<\(columnCount), \(topK)>(arguments);
-                }
-
-                """)
-    }
+    var launchBounds: String { "\(Self.threadCount)" }
+    var body: String { "moe_combine<\(columnCount), \(topK)>(arguments);" }
 
     /// A launch for so many tokens.
     func launch(tokenCount: Int, on device: Device) -> Launch {

@@ -3,7 +3,7 @@ internal import CUDA
 /// The host side of `sm90/moe_gemm.cu`: the experts of a layer, or a linear layer, for many tokens an expert.
 ///
 /// Its properties are the template's parameters.
-struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
+struct MoEGemm: TemplateKernel, Hashable, CustomStringConvertible {
     /// `MoeGemmArguments` of the device file; addresses may be 0 where the file says null.
     struct Arguments: BitwiseCopyable, KernelArgument {
         /// Without a list: all tokens, in order, of the expert `tokenExpert`.
@@ -35,6 +35,7 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
 
     static let path = "sm90/moe_gemm.cu"
     static let function = "multiply_experts"
+    static let argumentsName = "MoeGemmArguments"
     /// The token rows of a block that there are kernels for: for up to some 48 rows an expert, and for more.
     static let rowCounts = (few: 64, many: 128)
     /// What the stages have to fit into: the shared memory that a block on Hopper may have.
@@ -103,27 +104,20 @@ struct MoEGemm: Sendable, Hashable, CustomStringConvertible {
         return partsOfBlock * device.multiprocessorCount * 128 * groupCount * rowCount
     }
 
-    /// The program to compile.
-    func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
+    var launchBounds: String { "\(threadCount), 1" }
+    var body: String { "moe_gemm<Gemm>(arguments);" }
+
+    var declarations: [String] {
         let (up, down) = (shape.up, shape.down)
         let parameters = [
             down.format.deviceName, "\(shape.upBlockCount)", "\(up?.slabCount ?? 0)", "\(shape.downBlockCount)",
             "\(down.slabCount)", "\(shape.outputPitch)", shape.activation.deviceName, "\(hasOneRow)", "\(rowCount)",
             "\(gathers)",
         ]
-        return try sources.program(
-            Self.path, for: architecture,
-            instantiation: """
-
-                typedef MoeGemm<\(parameters.joined(separator: ", "))> Gemm;
-                static_assert(sizeof(MoeGemmArguments) == \(MemoryLayout<Arguments>.stride), "as the host lays it out");
-                static_assert(Gemm::kThreads == \(threadCount), "as the host counts");
-                static_assert(Gemm::kSharedBytes == \(sharedByteCount), "as the host counts");
-                extern "C" __global__ void __launch_bounds__(\(threadCount), 1) \
-                \(Self.function)(const __grid_constant__ MoeGemmArguments arguments) {
-                    moe_gemm<Gemm>(arguments);
-                }
-
-                """)
+        return [
+            "typedef MoeGemm<\(parameters.joined(separator: ", "))> Gemm;",
+            "static_assert(Gemm::kThreads == \(threadCount), \"as the host counts\");",
+            "static_assert(Gemm::kSharedBytes == \(sharedByteCount), \"as the host counts\");",
+        ]
     }
 }

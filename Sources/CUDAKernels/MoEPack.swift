@@ -1,7 +1,7 @@
 internal import CUDA
 
 /// The host side of `any/moe_pack.cu`: the rows of experts, or tokens, in the layout of the grouped product.
-struct MoEPack: Sendable, Equatable {
+struct MoEPack: TemplateKernel, Equatable {
     /// `MoePackArguments` of the device file.
     struct Arguments: BitwiseCopyable, KernelArgument {
         /// Of rows.
@@ -18,6 +18,7 @@ struct MoEPack: Sendable, Equatable {
 
     static let path = "any/moe_pack.cu"
     static let function = "pack"
+    static let argumentsName = "MoePackArguments"
     /// Of one row and slab.
     static let rowByteCount = 128
     private static let threadCount = 256
@@ -31,20 +32,8 @@ struct MoEPack: Sendable, Equatable {
         rowCount * (pitch / SlabLayout.columnCount) * rowByteCount
     }
 
-    /// The program to compile.
-    func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
-        try sources.program(
-            Self.path, for: architecture,
-            instantiation: """
-
-                static_assert(sizeof(MoePackArguments) == \(MemoryLayout<Arguments>.stride), "as the host lays it out");
-                extern "C" __global__ void __launch_bounds__(\(Self.threadCount)) \
-                \(Self.function)(const __grid_constant__ MoePackArguments arguments) {
-                    \(packsTokens ? "pack_tokens" : "pack_rows")<\(slabCount)>(arguments);
-                }
-
-                """)
-    }
+    var launchBounds: String { "\(Self.threadCount)" }
+    var body: String { "\(packsTokens ? "pack_tokens" : "pack_rows")<\(slabCount)>(arguments);" }
 
     /// A launch for at least one token, and up to `blockCount` blocks of rows.
     func launch(tokenCount: Int, blockCount: Int) -> Launch {

@@ -3,9 +3,10 @@ internal import CUDA
 /// The host side of `sm90/moe_stream.cu`: the experts of a layer, or a linear layer, for few tokens an expert.
 ///
 /// Its properties are the template's parameters; each set of them is a kernel of its own.
-struct MoEStream: Sendable, Equatable {
+struct MoEStream: TemplateKernel, Equatable {
     static let path = "sm90/moe_stream.cu"
     static let function = "stream_experts"
+    static let argumentsName = "MoeStreamArguments"
 
     let shape: ExpertShape
     /// The token rows of a block: 1, 2, 4 or a multiple of 8.
@@ -63,8 +64,10 @@ struct MoEStream: Sendable, Equatable {
     /// The floats of a part of a sum that another block completes, for each of four warps.
     var partialFloatCount: Int { max(128 * columnTileCount, tokenCount * 16) }
 
-    /// The program to compile.
-    func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
+    var launchBounds: String { "\(threadCount), \(pipeline.residentCount)" }
+    var body: String { "moe_stream<Stream>(arguments);" }
+
+    var declarations: [String] {
         let parameters: [String] =
             [
                 shape.down.format.deviceName, "\(shape.upBlockCount)", "\(shape.up?.slabCount ?? 0)",
@@ -75,21 +78,12 @@ struct MoEStream: Sendable, Equatable {
                 pipeline.chunk, pipeline.stages, pipeline.inFlight, pipeline.lead, pipeline.middle,
                 pipeline.warpTiles, pipeline.slabTurns, pipeline.chunkTurns,
             ].map { "\($0)" } + [route?.deviceName ?? "NoChoice"]
-        return try sources.program(
-            Self.path, for: architecture,
-            instantiation: """
-
-                typedef MoeStream<\(parameters.joined(separator: ", "))> Stream;
-                static_assert(sizeof(MoeStreamArguments) == \(MemoryLayout<Arguments>.stride), "as the host lays it out");
-                static_assert(Stream::kThreads == \(threadCount), "as the host counts");
-                static_assert(Stream::kSharedBytes == \(sharedByteCount), "as the host counts");
-                static_assert(Stream::kPartialFloats == \(partialFloatCount), "as the host counts");
-                extern "C" __global__ void __launch_bounds__(\(threadCount), \(pipeline.residentCount)) \
-                \(Self.function)(const __grid_constant__ MoeStreamArguments arguments) {
-                    moe_stream<Stream>(arguments);
-                }
-
-                """)
+        return [
+            "typedef StreamShape<\(parameters.joined(separator: ", "))> Stream;",
+            "static_assert(Stream::kThreads == \(threadCount), \"as the host counts\");",
+            "static_assert(Stream::kSharedBytes == \(sharedByteCount), \"as the host counts\");",
+            "static_assert(Stream::kPartialFloats == \(partialFloatCount), \"as the host counts\");",
+        ]
     }
 }
 

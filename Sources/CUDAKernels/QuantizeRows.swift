@@ -1,7 +1,7 @@
 internal import CUDA
 
 /// The host side of `any/quantize_rows.cu`: rows of activations rounded to NVFP4, in BF16.
-struct QuantizeRows: Sendable, Hashable {
+struct QuantizeRows: TemplateKernel, Hashable {
     /// How rows lie in memory.
     enum Layout: String, Sendable { case linear = "LINEAR", packed = "PACKED", slotted = "SLOTTED" }
 
@@ -32,6 +32,7 @@ struct QuantizeRows: Sendable, Hashable {
 
     static let path = "any/quantize_rows.cu"
     static let function = "quantize_rows_of_experts"
+    static let argumentsName = "QuantizeRowsArguments"
     private static let threadCount = 256
 
     let input: Layout
@@ -39,27 +40,8 @@ struct QuantizeRows: Sendable, Hashable {
     /// The columns of a row, padding included.
     let columnCount: Int
 
-    /// The program to compile.
-    func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
-        try sources.program(
-            Self.path, for: architecture,
-            instantiation: """
-
-                static_assert(sizeof(QuantizeRowsArguments) == \(MemoryLayout<Arguments>.stride), \
-                "as the host lays it out");
-                extern "C" __global__ void __launch_bounds__(\(Self.threadCount)) \
-                \(Self.function)(const __grid_constant__ QuantizeRowsArguments arguments) {
-                    quantize_rows<\(input.rawValue), \(output.rawValue), \(columnCount / 16)>(arguments);
-                }
-
-                """)
-    }
-
-    /// The kernel, loaded.
-    func load(_ loader: KernelLoader) throws(CUDAError) -> Kernel {
-        let program = try program(from: loader.sources, for: loader.context.device.architecture)
-        return try loader.cache.module(program, in: loader.context).kernel(Self.function)
-    }
+    var launchBounds: String { "\(Self.threadCount)" }
+    var body: String { "quantize_rows<\(input.rawValue), \(output.rawValue), \(columnCount / 16)>(arguments);" }
 
     /// A launch for a list of up to `blockCount` blocks of up to `rowCount` rows.
     static func launch(blockCount: Int, rowCount: Int) -> Launch {

@@ -46,10 +46,7 @@ struct QuantizedExperts: Sendable {
         }
         if resolution.uses(.throughput), configuration.topK > 1 {
             let combining = MoECombine(columnCount: configuration.shape.outputPitch, topK: configuration.topK)
-            let program = try combining.program(from: loader.sources, for: loader.context.device.architecture)
-            combine = (
-                try loader.cache.module(program, in: loader.context).kernel(MoECombine.function), combining
-            )
+            combine = (try combining.load(loader), combining)
         } else {
             combine = nil
         }

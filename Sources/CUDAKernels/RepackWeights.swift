@@ -1,9 +1,9 @@
 internal import CUDA
 
 /// The host side of `any/repack_weights.cu`: a matrix, or a gate and up pair, from a checkpoint's layout into slabs.
-struct RepackWeights {
+struct RepackWeights: TemplateKernel {
     /// `RepackSource` of the device file.
-    struct Source: BitwiseCopyable, KernelArgument {
+    struct Arguments: BitwiseCopyable, KernelArgument {
         /// Addresses of the codes or elements of one matrix, or of gate and up.
         var elements: (UInt64, UInt64)
         /// Addresses of the block scales.
@@ -20,34 +20,20 @@ struct RepackWeights {
     }
 
     static let path = "any/repack_weights.cu"
+    static let function = "repack"
+    static let argumentsName = "RepackSource"
+    static let parameters = "const __grid_constant__ RepackSource source, char* out, u32* refused"
     private static let threadCount = 256
 
     let format: WeightFormat
     let isPaired: Bool
 
-    /// The program to compile.
-    func program(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> KernelProgram {
-        try sources.program(
-            Self.path, for: architecture,
-            instantiation: """
-
-                static_assert(sizeof(RepackSource) == \(MemoryLayout<Source>.stride), "as the host lays it out");
-                extern "C" __global__ void __launch_bounds__(\(Self.threadCount)) \
-                repack(const __grid_constant__ RepackSource source, char* out, u32* refused) {
-                    repack_weights<\(format.deviceName), \(isPaired)>(source, out, refused);
-                }
-
-                """)
-    }
-
-    /// The kernel, loaded.
-    func load(from sources: KernelSources, _ cache: KernelCache, in context: Context) throws(CUDAError) -> Kernel {
-        try cache.module(try program(from: sources, for: context.device.architecture), in: context).kernel("repack")
-    }
+    var launchBounds: String { "\(Self.threadCount)" }
+    var body: String { "repack_weights<\(format.deviceName), \(isPaired)>(source, out, refused);" }
 
     /// Queues the repacking of one matrix or pair; sets `refused` to 1 if an MXFP4 scale is above 2⁸ or NaN.
     static func launch(
-        _ kernel: Kernel, on stream: Stream, _ source: Source, layout: SlabLayout, into slabs: DeviceBuffer<UInt8>,
+        _ kernel: Kernel, on stream: Stream, _ source: Arguments, layout: SlabLayout, into slabs: DeviceBuffer<UInt8>,
         refused: DeviceBuffer<UInt32>
     ) throws(CUDAError) {
         guard slabs.byteCount == layout.byteCount else {

@@ -10,11 +10,10 @@ struct WeightPacker {
 
     /// Makes staging memory for the largest upload.
     init(_ format: WeightFormat, stagingByteCount: Int, loader: KernelLoader, on stream: Stream) throws(CUDAError) {
-        let (context, sources, cache) = (loader.context, loader.sources, loader.cache)
-        pairKernel = try RepackWeights(format: format, isPaired: true).load(from: sources, cache, in: context)
-        matrixKernel = try RepackWeights(format: format, isPaired: false).load(from: sources, cache, in: context)
-        staging = try DeviceBuffer(context, count: stagingByteCount)
-        refused = try DeviceBuffer(context, count: 1)
+        pairKernel = try RepackWeights(format: format, isPaired: true).load(loader)
+        matrixKernel = try RepackWeights(format: format, isPaired: false).load(loader)
+        staging = try DeviceBuffer(loader.context, count: stagingByteCount)
+        refused = try DeviceBuffer(loader.context, count: 1)
         try stream.fill(refused, byte: 0)
     }
 
@@ -45,12 +44,12 @@ struct WeightPacker {
 
     private func source(
         _ matrix: WeightMatrix, _ second: WeightMatrix?, _ upload: WeightUpload
-    ) -> RepackWeights.Source {
+    ) -> RepackWeights.Arguments {
         func address(_ bytes: StridedBytes?) -> UInt64 {
             bytes.map { upload.address(of: $0.base, in: staging) } ?? 0
         }
         let scales = matrix.blockScales
-        return RepackWeights.Source(
+        return RepackWeights.Arguments(
             elements: (address(matrix.elements), address(second?.elements)),
             scales: (address(scales), address(second?.blockScales)), rowStride: Int64(matrix.elements.rowStride),
             columnStride: Int64(matrix.elements.columnStride), scaleRowStride: Int64(scales?.rowStride ?? 0),

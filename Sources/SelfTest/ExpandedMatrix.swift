@@ -23,8 +23,8 @@ struct ExpandedMatrix {
                     let row = UnsafeRawBufferPointer(
                         rebasing: values[row * columnCount * 8..<(row + 1) * columnCount * 8])
                     var sums = (SIMD8<Double>(), SIMD8<Double>())
-                    // Rows are multiples of 8 columns.
-                    for offset in stride(from: 0, to: row.count - 64, by: 128) {
+                    let whole = row.count / 128 * 128
+                    for offset in stride(from: 0, to: whole, by: 128) {
                         sums.0 +=
                             row.loadUnaligned(fromByteOffset: offset, as: SIMD8<Double>.self)
                             * input.loadUnaligned(fromByteOffset: offset, as: SIMD8<Double>.self)
@@ -32,10 +32,10 @@ struct ExpandedMatrix {
                             row.loadUnaligned(fromByteOffset: offset + 64, as: SIMD8<Double>.self)
                             * input.loadUnaligned(fromByteOffset: offset + 64, as: SIMD8<Double>.self)
                     }
-                    if row.count % 128 != 0 {
-                        sums.0 +=
-                            row.loadUnaligned(fromByteOffset: row.count - 64, as: SIMD8<Double>.self)
-                            * input.loadUnaligned(fromByteOffset: row.count - 64, as: SIMD8<Double>.self)
+                    for offset in stride(from: whole, to: row.count, by: 8) {
+                        sums.0[0] +=
+                            row.loadUnaligned(fromByteOffset: offset, as: Double.self)
+                            * input.loadUnaligned(fromByteOffset: offset, as: Double.self)
                     }
                     return (sums.0 + sums.1).sum()
                 }

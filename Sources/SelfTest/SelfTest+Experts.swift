@@ -1,8 +1,4 @@
-internal import CUDA
 internal import CUDAKernels
-internal import FP4
-internal import Kernels
-internal import Models
 
 extension SelfTest {
     /// Rounding the output and the rows between the products to BF16 gives about 0.002.
@@ -14,209 +10,37 @@ extension SelfTest {
     }
 
     func testExperts(_ onResult: (Result) throws -> Void) throws {
-        for layer in ExpertLayer.all(isSmall: selection.isSmall) {
+        for layer in ExpertLayer.all(isSmall: selection.isSmall, seed: seed)
+        where selection.includes(layerNamed: layer.name) {
             let tested = try TestedLayer(layer, self)
+            let most = layer.tokenCounts.last ?? 2
+            func report(_ tokenCount: Int, _ what: String, _ error: Double, bound: Double = 0) throws {
+                let name = "\(layer.name), \(tokenCount) tokens, \(what)"
+                try onResult(Result(operation: "moe", name: name, error: error, bound: bound))
+            }
             for tokenCount in layer.tokenCounts {
                 for choices in tokenCount < 2 ? [.random] : Choices.allCases {
                     let error = try tested.deviation(tokenCount: tokenCount, choices)
-                    try onResult(
-                        Result(
-                            operation: "moe", name: "\(layer.name), \(tokenCount) tokens, \(choices.rawValue)",
-                            error: error, bound: Self.productBound))
+                    try report(tokenCount, choices.rawValue, error, bound: Self.productBound)
                 }
             }
             for tokenCount in layer.tokenCounts where 1...8 ~= tokenCount && tested.isStreamed(tokenCount: tokenCount) {
                 let error = try tested.countOfDifferences(tokenCount: tokenCount)
-                try onResult(
-                    Result(
-                        operation: "moe", name: "\(layer.name), \(tokenCount) tokens, routed by a launch of its own",
-                        error: error, bound: 0))
+                try report(tokenCount, "routed by a launch of its own", error)
             }
-            for tokenCount in [min(4, layer.configuration.maximumTokenCount), layer.tokenCounts.last ?? 4]
-            where tokenCount > 1 {
+            for tokenCount in [min(4, layer.configuration.maximumTokenCount), most] where tokenCount > 1 {
                 for value in [Float.nan, .infinity] {
                     let error = try tested.countOfLeaks(value, tokenCount: tokenCount)
-                    try onResult(
-                        Result(
-                            operation: "moe", name: "\(layer.name), \(tokenCount) tokens, \(value) in one",
-                            error: error,
-                            bound: 0))
+                    try report(tokenCount, "\(value) in one", error)
                 }
             }
-            for tokenCount in [3, layer.tokenCounts.last ?? 3] {
+            for tokenCount in [3, most] {
                 let error = try tested.countOfChanges(tokenCount: tokenCount, replayCount: layer.replayCount)
-                try onResult(
-                    Result(
-                        operation: "moe",
-                        name: "\(layer.name), \(tokenCount) tokens, words changed in \(layer.replayCount) replays",
-                        error: error, bound: 0))
+                try report(tokenCount, "words changed in \(layer.replayCount) replays", error)
             }
-            for tokenCount in [2, layer.tokenCounts.last ?? 2] {
-                let error = try tested.countOfWrongResiduals(tokenCount: tokenCount)
-                try onResult(
-                    Result(
-                        operation: "moe", name: "\(layer.name), \(tokenCount) tokens without experts", error: error,
-                        bound: 0))
+            for tokenCount in [2, most] {
+                try report(tokenCount, "without experts", try tested.countOfWrongResiduals(tokenCount: tokenCount))
             }
         }
     }
-}
-
-/// A layer in the table.
-struct ExpertLayer {
-    let name: String
-    var configuration: MoEConfiguration
-    private(set) var tokenCounts: [Int]
-    var replayCount = 1000
-    /// Whether the checkpoint has scales for W4A4.
-    var hasInputScales = true
-    /// How logits become weights, as the CPU knows it.
-    let routing: Routing
-
-    init(
-        _ name: String, _ format: WeightFormat, hidden: Int, intermediate: Int, experts: Int, _ routing: Routing,
-        tokenCounts: [Int], _ change: (inout MoEConfiguration) -> Void = { _ in }
-    ) {
-        self.name = name
-        self.routing = routing
-        self.tokenCounts = tokenCounts
-        configuration = MoEConfiguration(
-            hiddenSize: hidden, intermediateSize: intermediate, expertCount: experts, routing: routing,
-            activation: .swiglu, format: format, maximumTokenCount: tokenCounts.max() ?? 1)
-        change(&configuration)
-    }
-
-    /// The table; small shapes are for tools that make kernels hundreds of times slower.
-    static func all(isSmall: Bool) -> [ExpertLayer] {
-        guard isSmall else { return table + quantized }
-        return (table + quantized).filter { $0.configuration.hiddenSize <= 320 && $0.configuration.expertCount <= 32 }
-            .map { layer in
-                var layer = layer
-                layer.replayCount = 2
-                layer.tokenCounts = layer.tokenCounts.filter { [1, 8, 9, 32, 33, 128, 129].contains($0) }
-                return layer
-            }
-    }
-
-    /// Layers with BF16 activations.
-    private static let table: [ExpertLayer] = {
-        let few = [0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33]
-        let many = [63, 64, 65, 127, 128, 129, 257]
-        let top1 = Routing(topK: 1, score: .sigmoid, weightPlacement: .input)
-        let top8 = Routing(topK: 8, score: .softmax(renormalized: true), weightPlacement: .output)
-        var replayed = ExpertLayer(
-            "nvfp4 E16 top-1", .nvfp4, hidden: 256, intermediate: 384, experts: 16, top1, tokenCounts: few + many)
-        replayed.replayCount = 10_000
-        var layers = [
-            replayed,
-            ExpertLayer(
-                "nvfp4 E16 top-1 shared", .nvfp4, hidden: 512, intermediate: 256, experts: 16, top1,
-                tokenCounts: [1, 8, 33, 128, 300]
-            ) { $0.hasSharedExpert = true },
-            ExpertLayer(
-                "nvfp4 E8 top-2, two shared", .nvfp4, hidden: 256, intermediate: 192, experts: 8,
-                Routing(topK: 2, score: .softmax(renormalized: true), weightPlacement: .output),
-                tokenCounts: [1, 8, 33, 129, 260]
-            ) { $0.sharedExpertCount = 2 },
-            ExpertLayer(
-                "nvfp4 E128 top-8", .nvfp4, hidden: 256, intermediate: 192, experts: 128, top8,
-                tokenCounts: [1, 2, 5, 17, 64, 128, 129, 400]),
-            ExpertLayer(
-                "nvfp4 E256 top-8 not renormalized", .nvfp4, hidden: 128, intermediate: 128, experts: 256,
-                Routing(topK: 8, score: .softmax(renormalized: false), weightPlacement: .output),
-                tokenCounts: [1, 16, 130]),
-            ExpertLayer(
-                "mxfp4 E32 top-4 biases clamped", .mxfp4, hidden: 288, intermediate: 352, experts: 32,
-                Routing(topK: 4, score: .softmaxOfSelected, weightPlacement: .output),
-                tokenCounts: [1, 3, 8, 32, 128, 260]
-            ) {
-                $0.activation = .clampedSwiglu(alpha: 1.702, limit: 7)
-                $0.hasBiases = true
-            },
-            ExpertLayer(
-                "nvfp4 208 x 176 E8 top-2", .nvfp4, hidden: 208, intermediate: 176, experts: 8,
-                Routing(topK: 2, score: .softmax(renormalized: true), weightPlacement: .output),
-                tokenCounts: [1, 2, 9, 32, 65, 129]),
-            ExpertLayer(
-                "bf16 E8 top-2", .bfloat16, hidden: 192, intermediate: 128, experts: 8,
-                Routing(topK: 2, score: .softmax(renormalized: true), weightPlacement: .output),
-                tokenCounts: [1, 8, 33, 140]),
-            ExpertLayer(
-                "nvfp4 E8 top-2, long sums", .nvfp4, hidden: 2880, intermediate: 1536, experts: 8,
-                Routing(topK: 2, score: .softmax(renormalized: true), weightPlacement: .output),
-                tokenCounts: [1, 4, 24, 160]),
-        ]
-        let top2 = Routing(topK: 2, score: .softmax(renormalized: true), weightPlacement: .output)
-        layers += [
-            ExpertLayer(
-                "nvfp4 E8 top-2 geglu", .nvfp4, hidden: 256, intermediate: 192, experts: 8, top2,
-                tokenCounts: [1, 8, 9, 33, 129]
-            ) { $0.activation = .geglu },
-            ExpertLayer(
-                "nvfp4 E8 top-2 relu2", .nvfp4, hidden: 320, intermediate: 208, experts: 8, top2,
-                tokenCounts: [1, 2, 8, 9, 33, 129]
-            ) { $0.activation = .reluSquared },
-            ExpertLayer(
-                "mxfp4 E16 top-1 relu2 biases shared", .mxfp4, hidden: 256, intermediate: 416, experts: 16, top1,
-                tokenCounts: [1, 9, 33, 129]
-            ) {
-                $0.activation = .reluSquared
-                $0.hasBiases = true
-                $0.hasSharedExpert = true
-            },
-            ExpertLayer(
-                "nvfp4 E256 top-8 in groups", .nvfp4, hidden: 128, intermediate: 128, experts: 256, top8,
-                tokenCounts: [1, 9, 33, 129]
-            ) {
-                $0.routing = .biasedSigmoid(groupCount: 8, chosenGroupCount: 4, renormalized: true)
-                $0.weightFactor = 2.5
-            },
-        ]
-        for backend in [MoEBackend.latency, .throughput] {
-            let counts = backend == .latency ? few + [64, 128] : few.dropFirst() + many
-            layers.append(
-                ExpertLayer(
-                    "\(backend.rawValue) only, nvfp4 E8 top-2", .nvfp4, hidden: 320, intermediate: 256, experts: 8,
-                    Routing(topK: 2, score: .softmax(renormalized: true), weightPlacement: .output),
-                    tokenCounts: Array(counts)
-                ) { $0.backend = backend })
-        }
-        return layers
-    }()
-
-    /// Layers whose activations are NVFP4.
-    private static let quantized: [ExpertLayer] = {
-        let top1 = Routing(topK: 1, score: .sigmoid, weightPlacement: .input)
-        let top2 = Routing(topK: 2, score: .softmax(renormalized: true), weightPlacement: .output)
-        var layers = [
-            ExpertLayer(
-                "w4a4 E16 top-1 shared", .nvfp4, hidden: 256, intermediate: 384, experts: 16, top1,
-                tokenCounts: [0, 1, 2, 8, 9, 32, 33, 65, 129]
-            ) { $0.hasSharedExpert = true },
-            ExpertLayer(
-                "w4a4 E8 top-2 biases clamped", .nvfp4, hidden: 208, intermediate: 176, experts: 8, top2,
-                tokenCounts: [1, 8, 9, 33, 129]
-            ) {
-                $0.activation = .clampedSwiglu(alpha: 1.702, limit: 7)
-                $0.hasBiases = true
-            },
-            ExpertLayer(
-                "w4a4 E8 top-2 relu2", .nvfp4, hidden: 320, intermediate: 208, experts: 8, top2,
-                tokenCounts: [1, 8, 9, 33, 129]
-            ) { $0.activation = .reluSquared },
-        ]
-        for placement in [Routing.WeightPlacement.input, .output] {
-            var layer = ExpertLayer(
-                "w4a4 E8 top-2, computed scales, weights on \(placement)", .nvfp4, hidden: 320, intermediate: 256,
-                experts: 8, Routing(topK: 2, score: .softmax(renormalized: true), weightPlacement: placement),
-                tokenCounts: [1, 8, 9, 33, 129])
-            layer.hasInputScales = false
-            layers.append(layer)
-        }
-        return layers.map { layer in
-            var layer = layer
-            layer.configuration.activationPrecision = .nvfp4
-            return layer
-        }
-    }()
 }

@@ -6,13 +6,13 @@ internal import Models
 
 extension SelfTest {
     func testLinear(_ onResult: (Result) throws -> Void) throws {
-        for matrix in linearMatrices() {
+        for matrix in linearMatrices() where selection.includes(layerNamed: matrix.name) {
             try compare(matrix, .full, onResult)
             guard case .nvfp4 = matrix.encoding else { continue }
             try compare(matrix, .nvfp4, onResult)
             try compare(matrix.with(inputEncodeScale: 2000), .nvfp4, onResult)
         }
-        for encodeScale in [nil, 256 as Float] {
+        for encodeScale in [nil, 256 as Float] where selection.includes(layerNamed: "identity") {
             try onResult(
                 Result(
                     operation: "linear",

@@ -39,12 +39,19 @@ public struct SelfTest {
         public var operations: Set<Operation>
         /// Whether to leave out all but a few small shapes, for tools that make kernels hundreds of times slower.
         public var isSmall: Bool
+        /// What the names of matrices and layers must contain, if anything.
+        public var layerName: String?
 
         /// Selects comparisons.
-        public init(operations: Set<Operation> = Set(Operation.allCases), isSmall: Bool = false) {
+        public init(
+            operations: Set<Operation> = Set(Operation.allCases), isSmall: Bool = false, layerName: String? = nil
+        ) {
             self.operations = operations
             self.isSmall = isSmall
+            self.layerName = layerName
         }
+
+        func includes(layerNamed name: String) -> Bool { layerName.map { name.contains($0) } ?? true }
     }
 
     let loader: KernelLoader

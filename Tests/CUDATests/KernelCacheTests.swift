@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import CUDA
@@ -13,18 +14,25 @@ extension FakeDriverTests {
     @Suite("Kernel cache")
     struct KernelCacheTests {
         let fake: FakeCUDA
-        let folder = TemporaryFolder()
+        private let temporary: TemporaryFolder
+        /// The cache's own, which is not there yet.
+        private var folder: String { temporary.path("cache") }
 
-        init() throws { fake = try FakeCUDA() }
+        init() throws {
+            fake = try FakeCUDA()
+            temporary = try TemporaryFolder()
+        }
+
+        private func files() throws -> [String] { access(folder, F_OK) == 0 ? try Files.names(below: folder) : [] }
 
         @Test("compiles once for a machine: then memory, then the folder")
         func hits() throws {
             let program = try program("a")
-            let cache = KernelCache(compiler: try fake.compiler(), folder: folder.path)
+            let cache = KernelCache(compiler: try fake.compiler(), folder: folder)
             let compiled = try cache.compiled(program)
             #expect(try cache.compiled(program) == compiled)
             #expect(cache.statistics.compiledCount == 1 && cache.statistics.readCount == 0)
-            let later = KernelCache(compiler: try fake.compiler(), folder: folder.path)
+            let later = KernelCache(compiler: try fake.compiler(), folder: folder)
             #expect(try later.compiled(program) == compiled)
             #expect(later.statistics.compiledCount == 0 && later.statistics.readCount == 1)
             #expect(compiled.resources.first?.registerCount == 40)
@@ -32,27 +40,27 @@ extension FakeDriverTests {
 
         @Test("another source, option or compiler is another entry")
         func misses() throws {
-            let cache = KernelCache(compiler: try fake.compiler(), folder: folder.path)
+            let cache = KernelCache(compiler: try fake.compiler(), folder: folder)
             _ = try cache.compiled(try program("a"))
             _ = try cache.compiled(try program("b"))
             _ = try cache.compiled(try program("a", options: ["--use_fast_math"]))
             #expect(cache.statistics.compiledCount == 3)
             try fake.setCompilerVersion(13, 1)
-            let later = KernelCache(compiler: try fake.compiler(), folder: folder.path)
+            let later = KernelCache(compiler: try fake.compiler(), folder: folder)
             _ = try later.compiled(try program("a"))
             #expect(later.statistics.compiledCount == 1)
-            #expect(try folder.files().count == 4)
-            #expect(KernelCache.entries(in: folder.path) == (try folder.files()).sorted())
-            #expect(KernelCache.entries(in: folder.path + "/missing").isEmpty)
+            #expect(try files().count == 4)
+            #expect(KernelCache.entries(in: folder) == (try files()).sorted())
+            #expect(KernelCache.entries(in: folder + "/missing").isEmpty)
         }
 
         @Test("a damaged entry is compiled again and replaced, whichever byte is wrong")
         func damaged() throws {
             let program = try program("a")
             let compiler = try fake.compiler()
-            let compiled = try KernelCache(compiler: compiler, folder: folder.path).compiled(program)
-            let name = try #require(try folder.files().first)
-            let path = "\(folder.path)/\(name)"
+            let compiled = try KernelCache(compiler: compiler, folder: folder).compiled(program)
+            let name = try #require(try files().first)
+            let path = "\(folder)/\(name)"
             let whole = try Files.read(path, maximumByteCount: 1 << 20)
             var damages = [
                 [], [UInt8](whole.dropLast()), whole + [0], Array(whole.dropFirst()), Array(whole.suffix(64)),
@@ -63,7 +71,7 @@ extension FakeDriverTests {
             }
             for (number, damage) in damages.enumerated() {
                 try Files.replace(path, with: damage)
-                let cache = KernelCache(compiler: compiler, folder: folder.path)
+                let cache = KernelCache(compiler: compiler, folder: folder)
                 #expect(try cache.compiled(program) == compiled)
                 #expect(cache.statistics.compiledCount == 1, "damage \(number)")
                 #expect(try Files.read(path, maximumByteCount: 1 << 20) == whole)
@@ -73,20 +81,20 @@ extension FakeDriverTests {
         @Test("an entry that was renamed to another key is not used")
         func renamed() throws {
             let compiler = try fake.compiler()
-            _ = try KernelCache(compiler: compiler, folder: folder.path).compiled(try program("a"))
-            let name = try #require(try folder.files().first)
+            _ = try KernelCache(compiler: compiler, folder: folder).compiled(try program("a"))
+            let name = try #require(try files().first)
             let otherKey = try program("b").contentHash(compiler: compiler.version)
-            let content = try Files.read("\(folder.path)/\(name)", maximumByteCount: 1 << 20)
-            try Files.replace("\(folder.path)/test-sm_90a-\(otherKey).cubin", with: content)
-            let cache = KernelCache(compiler: compiler, folder: folder.path)
+            let content = try Files.read("\(folder)/\(name)", maximumByteCount: 1 << 20)
+            try Files.replace("\(folder)/test-sm_90a-\(otherKey).cubin", with: content)
+            let cache = KernelCache(compiler: compiler, folder: folder)
             _ = try cache.compiled(try program("b"))
             #expect(cache.statistics.compiledCount == 1)
         }
 
         @Test("a folder that cannot be used costs compiling, and is noted once")
         func unusable() throws {
-            let file = "\(folder.path)/file"
-            try Files.makeFolder(folder.path)
+            let file = "\(folder)/file"
+            try Files.makeFolder(folder)
             try Files.replace(file, with: [1])
             let notes = Notes()
             let cache = KernelCache(compiler: try fake.compiler(), folder: "\(file)/cache") { note in
@@ -104,17 +112,17 @@ extension FakeDriverTests {
         func readOnly() throws {
             let program = try program("a")
             let compiler = try fake.compiler()
-            _ = try KernelCache(compiler: compiler, folder: folder.path).compiled(program)
-            #expect(chmod(folder.path, 0o500) == 0)
-            defer { chmod(folder.path, 0o700) }
-            let cache = KernelCache(compiler: compiler, folder: folder.path) { Issue.record("noted: \($0)") }
+            _ = try KernelCache(compiler: compiler, folder: folder).compiled(program)
+            #expect(chmod(folder, 0o500) == 0)
+            defer { chmod(folder, 0o700) }
+            let cache = KernelCache(compiler: compiler, folder: folder) { Issue.record("noted: \($0)") }
             _ = try cache.compiled(program)
             #expect(cache.statistics.readCount == 1)
         }
 
         @Test("threads that want the same program share one compilation")
         func threads() async throws {
-            let cache = KernelCache(compiler: try fake.compiler(), folder: folder.path)
+            let cache = KernelCache(compiler: try fake.compiler(), folder: folder)
             let programs = try ["a", "b", "c"].map { try program($0) }
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for index in 0..<48 { group.addTask { _ = try cache.compiled(programs[index % 3]) } }
@@ -125,10 +133,10 @@ extension FakeDriverTests {
 
         @Test("a mistake in a program is not kept")
         func mistake() throws {
-            let cache = KernelCache(compiler: try fake.compiler(), folder: folder.path)
+            let cache = KernelCache(compiler: try fake.compiler(), folder: folder)
             let wrong = try KernelSources(files: ["w.cu": "#error"]).program("w.cu", for: Architecture(9, 0))
             for _ in 0..<2 { #expect(throws: CUDAError.self) { try cache.compiled(wrong) } }
-            #expect(try folder.files().isEmpty)
+            #expect(try files().isEmpty)
         }
 
         @Test("a module is loaded once for each context")
@@ -147,13 +155,13 @@ extension FakeDriverTests {
             let programCount = 20
             let processes = try (0..<6).map { _ in
                 try ChildProcess(
-                    "\(FakeCUDA.buildFolder)/CacheProcess", [FakeCUDA.path, folder.path, "\(programCount)"])
+                    "\(FakeCUDA.buildFolder)/CacheProcess", [FakeCUDA.path, folder, "\(programCount)"])
             }
             for process in processes { #expect(try process.wait() == 0) }
-            let files = try folder.files()
+            let files = try files()
             #expect(files.count == programCount)
             #expect(files.allSatisfy { $0.hasSuffix(".cubin") })
-            let cache = KernelCache(compiler: try fake.compiler(), folder: folder.path)
+            let cache = KernelCache(compiler: try fake.compiler(), folder: folder)
             for index in 0..<programCount { _ = try cache.compiled(try program("kernel_\(index)")) }
             #expect(cache.statistics.readCount == programCount)
         }

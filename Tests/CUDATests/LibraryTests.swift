@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import CUDA
@@ -79,7 +80,7 @@ extension FakeDriverTests {
                 "targets/x86_64-linux/lib/libnvrtc.so.12", "libnvrtc.so.13",
             ])
         func places(_ place: String) throws {
-            let folder = TemporaryFolder()
+            let folder = try TemporaryFolder()
             let path = "\(folder.path)/\(place)"
             try Files.makeFolder(String(path[..<(try #require(path.lastIndex(of: "/")))]))
             #expect(symlink(FakeCUDA.path, path) == 0)

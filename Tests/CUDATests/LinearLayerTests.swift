@@ -6,25 +6,16 @@ import Testing
 
 extension FakeDriverTests {
     @Suite("Linear layer")
-    struct LinearLayerTests {
-        let fake: FakeCUDA
-        let loader: KernelLoader
-        let stream: Stream
+    struct LinearLayerTests: LayerTests {
+        let gpu: FakeGPU
         let layer: LinearLayer
 
         init() throws {
-            fake = try FakeCUDA()
-            // The fake reads no more than the kernels' declarations, which the host appends.
-            let sources = KernelSources(files: [
-                MoEStream.path: "", RepackWeights.path: "", MoEGemm.path: "", MoEPack.path: "",
-            ])
-            let cache = KernelCache(compiler: try fake.compiler(), folder: nil)
-            loader = KernelLoader(try fake.context(), sources: sources, cache: cache)
-            stream = try Stream(loader.context)
+            gpu = try FakeGPU()
             // Any matrix will do: the gate of a layer, [192, 128].
             let matrix = try #require(MoEConfiguration.llama4.experts().first).gate
-            let weights = try LinearWeights(matrix, loader: loader, on: stream)
-            layer = try LinearLayer(weights, maximumTokenCount: 40, loader: loader, on: stream)
+            let weights = try LinearWeights(matrix, loader: gpu.loader, on: gpu.stream)
+            layer = try LinearLayer(weights, maximumTokenCount: 40, loader: gpu.loader, on: gpu.stream)
         }
 
         @Test("a launch carries the matrix, its scale and the list of so many tokens")
@@ -42,7 +33,7 @@ extension FakeDriverTests {
             }
             #expect(graph.nodeCount == 3)
             let arguments = try fake.launches().suffix(3).map { launch in
-                launch.parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEStream.Arguments.self) }
+                parameter(of: launch, as: MoEStream.Arguments.self)
             }
             #expect(arguments.map(\.tokenCount) == [1, 9, 16])
             for arguments in arguments {
@@ -75,9 +66,9 @@ extension FakeDriverTests {
             try #require(launches.count == 4)
             // Eight tokens a block of threads, and one of eight slabs.
             #expect(launches.map(\.grid) == [[3, 1, 1], [4, 1, 1], [5, 1, 1], [4, 1, 1]])
-            let packing = launches[2].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEPack.Arguments.self) }
+            let packing = parameter(of: launches[2], as: MoEPack.Arguments.self)
             #expect(packing.inputs == input.address && packing.inputPitch == 128 && packing.tokenCount == 40)
-            let product = launches[3].parameters[0].withUnsafeBytes { $0.loadUnaligned(as: MoEGemm.Arguments.self) }
+            let product = parameter(of: launches[3], as: MoEGemm.Arguments.self)
             #expect(product.inputs == packing.packed && product.tokenCount == 40 && product.tokenExpert == 0)
             #expect(product.routing.list == 0 && product.routing.rowTokens == 0 && product.upWeights == 0)
             #expect(product.downWeights == layer.weights.slabs.address)
@@ -129,9 +120,7 @@ extension FakeDriverTests {
                 let workspace = try LinearWorkspace(for: [layer], on: stream)
                 try layer.enqueue(tokenCount: 1, input: input, output: input, workspace: workspace, on: stream)
                 let launch = try #require(try fake.launches().last)
-                let arguments = launch.parameters[0].withUnsafeBytes {
-                    $0.loadUnaligned(as: MoEStream.Arguments.self)
-                }
+                let arguments = parameter(of: launch, as: MoEStream.Arguments.self)
                 #expect(arguments.rowScales == (scales.count == 1 ? 0 : layer.weights.rowScales.address))
                 #expect(layer.weights.globalScale == (scales.count == 1 ? 0.25 : 1))
             }

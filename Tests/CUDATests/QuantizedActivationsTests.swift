@@ -6,23 +6,10 @@ import Testing
 
 extension FakeDriverTests {
     @Suite("Layers with NVFP4 activations")
-    struct QuantizedActivationsTests {
-        let fake: FakeCUDA
-        let loader: KernelLoader
-        let stream: Stream
+    struct QuantizedActivationsTests: LayerTests {
+        let gpu: FakeGPU
 
-        init() throws {
-            fake = try FakeCUDA()
-            // The fake reads no more than the kernels' declarations, which the host appends.
-            let sources = KernelSources(files: [
-                MoEStream.path: "", RepackWeights.path: "", MoEGemm.path: "", MoEPack.path: "", MoECombine.path: "",
-                QuantizeRows.path: "", "any/route.cu": KernelSources.embedded.files["any/route.cu"] ?? "",
-                "common/choice.cuh": "", "common/moe.cuh": "", "common/ptx.cuh": "",
-            ])
-            let cache = KernelCache(compiler: try fake.compiler(), folder: nil)
-            loader = KernelLoader(try fake.context(), sources: sources, cache: cache)
-            stream = try Stream(loader.context)
-        }
+        init() throws { gpu = try FakeGPU() }
 
         private static let names = ["quantize_rows_of_experts", "stream_experts"]
 
@@ -35,8 +22,8 @@ extension FakeDriverTests {
             let launches = try enqueue(layer, workspace, tokenCount: 5)
             #expect(launches.map(\.kernel) == ["route"] + Self.names + Self.names + Self.names + Self.names)
             try #require(launches.count == 9)
-            let rounding = [1, 3, 5, 7].map { arguments(launches[$0], as: QuantizeRows.Arguments.self) }
-            let products = [2, 4, 6, 8].map { arguments(launches[$0], as: MoEStream.Arguments.self) }
+            let rounding = [1, 3, 5, 7].map { parameter(of: launches[$0], as: QuantizeRows.Arguments.self) }
+            let products = [2, 4, 6, 8].map { parameter(of: launches[$0], as: MoEStream.Arguments.self) }
             let memory = try #require(workspace.quantized)
             // The shared expert's rows have no weights; the others' weights multiply the input.
             #expect(rounding.map(\.inputWeights) == [0, 0, workspace.rows.rowWeights.address, 0])
@@ -67,8 +54,8 @@ extension FakeDriverTests {
             let names = ["quantize_rows_of_experts", "multiply_experts"]
             #expect(launches.map(\.kernel) == ["route"] + names + names + ["combine_rows"])
             try #require(launches.count == 6)
-            let rounding = [1, 3].map { arguments(launches[$0], as: QuantizeRows.Arguments.self) }
-            let products = [2, 4].map { arguments(launches[$0], as: MoEGemm.Arguments.self) }
+            let rounding = [1, 3].map { parameter(of: launches[$0], as: QuantizeRows.Arguments.self) }
+            let products = [2, 4].map { parameter(of: launches[$0], as: MoEGemm.Arguments.self) }
             let memory = try #require(workspace.grouped)
             let rows = try #require(workspace.quantized).rows.address
             #expect(rounding.map(\.output) == [rows, rows] && products.map(\.inputs) == [rows, rows])
@@ -86,17 +73,21 @@ extension FakeDriverTests {
         func refusals() throws {
             var mxfp4 = MoEConfiguration.gptOSS
             mxfp4.activationPrecision = .nvfp4
-            refused("NVFP4 activations need NVFP4 weights, not those in mxfp4") {
+            refused("NVFP4 activations need NVFP4 weights, not those in mxfp4", code: .unsupported) {
                 _ = try MoEWeights.byteCount(for: mxfp4)
             }
             var configuration = MoEConfiguration.llama4
             configuration.activationPrecision = .nvfp4
-            refused("up: an input scale that differs from that of gate") {
+            refused("up: an input scale that differs from that of gate", code: .unsupported) {
                 _ = try layer(configuration, encodeScale: 4, encodeScaleOfUp: 5)
             }
-            refused("an input encode scale of -1.0") { _ = try layer(configuration, encodeScale: -1) }
+            refused("an input encode scale of -1.0", code: .unsupported) {
+                _ = try layer(configuration, encodeScale: -1)
+            }
             configuration.hasBiases = true
-            refused("with biases need the input scales") { _ = try layer(configuration, encodeScale: nil) }
+            refused("with biases need the input scales", code: .unsupported) {
+                _ = try layer(configuration, encodeScale: nil)
+            }
             _ = try layer(configuration, encodeScale: 4)
         }
 
@@ -114,8 +105,8 @@ extension FakeDriverTests {
             let launches = Array(try fake.launches()[before...])
             #expect(launches.map(\.kernel) == Self.names)
             try #require(launches.count == 2)
-            let rounding = arguments(launches[0], as: QuantizeRows.Arguments.self)
-            let product = arguments(launches[1], as: MoEStream.Arguments.self)
+            let rounding = parameter(of: launches[0], as: QuantizeRows.Arguments.self)
+            let product = parameter(of: launches[1], as: MoEStream.Arguments.self)
             #expect(rounding.input == input.address && rounding.list == 0 && rounding.rowCount == 3)
             #expect(product.down.inputs == rounding.output && product.routing.rowWeights == rounding.factors)
             #expect(product.downScales != weights.scale.address && product.routingIsEarly == 1)
@@ -133,24 +124,6 @@ extension FakeDriverTests {
                 tokenCount: tokenCount, input: input, logits: logits, residual: input, output: output,
                 workspace: workspace, on: stream)
             return Array(try fake.launches()[before...])
-        }
-
-        private func layer(
-            _ configuration: MoEConfiguration, encodeScale: Float?, encodeScaleOfUp: Float? = nil
-        ) throws -> MoELayer {
-            let experts = configuration.experts(encodeScale: encodeScale, encodeScaleOfUp: encodeScaleOfUp)
-            let weights = try MoEWeights(configuration, experts: experts, loader: loader, on: stream)
-            return try MoELayer(configuration, weights: weights, loader: loader, on: stream)
-        }
-
-        private func arguments<Arguments>(_ launch: FakeCUDA.Launch, as type: Arguments.Type) -> Arguments {
-            launch.parameters[0].withUnsafeBytes { $0.loadUnaligned(as: type) }
-        }
-
-        private func refused(_ words: String, _ body: () throws -> Void) {
-            let error = #expect(throws: CUDAError.self, performing: body)
-            #expect(error?.code == .unsupported)
-            #expect(error?.message.contains(words) == true, "\(String(describing: error))")
         }
     }
 }

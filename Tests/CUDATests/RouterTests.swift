@@ -162,10 +162,5 @@ extension FakeDriverTests {
             }
             #expect(try fake.launches().count == 1)
         }
-
-        private func refused(_ words: String, _ body: () throws -> Void) {
-            let error = #expect(throws: CUDAError.self) { try body() }
-            #expect(error?.message.contains(words) == true, "\(String(describing: error))")
-        }
     }
 }

@@ -35,6 +35,9 @@ struct SelfTestCommand: AsyncParsableCommand {
     @Option(help: "Shapes to test: all, or a few small ones for tools that slow kernels down.")
     var shapes: Shapes = .all
 
+    @Option(help: ArgumentHelp("Test only matrices and layers whose names contain this.", valueName: "text"))
+    var layer: String?
+
     @Flag(help: "Show every comparison, not only those that fail.")
     var verbose = false
 
@@ -44,7 +47,8 @@ struct SelfTestCommand: AsyncParsableCommand {
         try StandardOutput.print("\(loader.context.device), seed \(seed)")
         var summaries: [(operation: String, count: Int, failureCount: Int, largestError: Double)] = []
         let selection = SelfTest.Selection(
-            operations: only?.operations ?? Set(SelfTest.Operation.allCases), isSmall: shapes == .small)
+            operations: only?.operations ?? Set(SelfTest.Operation.allCases), isSmall: shapes == .small,
+            layerName: layer)
         try SelfTest(loader, seed: seed, selection: selection).run { result in
             if summaries.last?.operation != result.operation { summaries.append((result.operation, 0, 0, 0)) }
             summaries[summaries.count - 1].count += 1

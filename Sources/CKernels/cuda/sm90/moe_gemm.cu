@@ -76,8 +76,7 @@ DEVICE void process_items(const GemmCta<Gemm>& cta) {
         if (item.shares > 0) sum_parts(cta, item);
         else if (item.blocks > Gemm::kGroups) process<Gemm::kBlocksOfGroup>(cta, item, cursor);
         else process<1>(cta, item, cursor);
-        __syncwarp();
-        if (cta.lane == 0) cta.release_item(index);
+        cta.release_item(index);
     }
 }
 

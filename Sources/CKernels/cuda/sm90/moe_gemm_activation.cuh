@@ -72,6 +72,5 @@ DEVICE void stage_hidden(const GemmCta<Gemm>& cta, const typename Gemm::Item& it
         }
     }
     fence_async_shared();
-    __syncwarp();
-    if (cta.lane == 0) barrier_arrive(&cta.barriers->stagingFull);
+    warp_arrive(&cta.barriers->stagingFull);
 }

@@ -42,8 +42,7 @@ DEVICE void copy_weights(const GemmCta<Gemm>& cta) {
         const bool up = same_in_all(item.up);
         const u32 firstSlab = same_in_all(item.firstSlab), slabs = same_in_all(item.slabs);
         const u32 expert = same_in_all(item.expert), weightBlock = same_in_all(item.weightBlock);
-        __syncwarp();
-        if (elected) cta.release_item(index);
+        cta.release_item(index);
         if (elected && slabs == 0) barrier_arrive(&cta.barriers->nearEnd);
         const u32 pitch = (up ? Gemm::kUpSlabs : Gemm::kDownSlabs) * Gemm::kSlabBytes;
         const u64 block = (u64)expert * (up ? Gemm::kUpBlocks : Gemm::kDownBlocks) + weightBlock;
@@ -64,8 +63,7 @@ DEVICE void gather_tokens(const GemmCta<Gemm>& cta, u32 index, const char* sourc
     u32 offsets[copies];
 #pragma unroll
     for (int i = 0; i < copies; ++i) offsets[i] = item.targets[first + i * rowsAtOnce] * PACKED_BYTES + piece * 16;
-    __syncwarp();
-    if (cta.lane == 0) cta.release_item(index);
+    cta.release_item(index);
     const u64 pitch = (u64)cta.arguments.tokenCount * PACKED_BYTES;
     const u32 target = first * PACKED_BYTES + (piece ^ first % 8) * 16;
 #pragma unroll 1
@@ -127,8 +125,7 @@ DEVICE void copy_inputs(const GemmCta<Gemm>& cta) {
             const char* tokens = arguments.inputs + (u64)firstSlab * arguments.tokenCount * PACKED_BYTES;
             gather_tokens(cta, index, tokens, rowCount, slabs, cursor);
         } else {
-            __syncwarp();
-            if (elected) cta.release_item(index);
+            cta.release_item(index);
             if (!isInput) fence_async();
             const char* rows = isInput ? arguments.inputs : arguments.hidden;
             copy_rows(cta, rows + ((u64)firstSlab * arguments.slots + slot) * PACKED_BYTES,

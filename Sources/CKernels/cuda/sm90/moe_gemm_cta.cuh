@@ -28,14 +28,16 @@ struct GemmCta {
     /// One thread, before the others use them.
     DEVICE void init_barriers() const {
         constexpr int multipliers = Gemm::kMultipliers, copiers = Gemm::kCopiers;
+        // Of items: those, the warp that copies weights, and a thread or a warp that stores `hidden`.
+        constexpr int readers = (multipliers + copiers + 1) * WARP_ARRIVALS + (Gemm::kGathers ? WARP_ARRIVALS : 1);
         for (int i = 0; i < Gemm::kStages; ++i) {
             barrier_init(&barriers->full[i], Gemm::kGathers ? 1 + 32 * copiers : 2);
-            barrier_init(&barriers->empty[i], multipliers);
+            barrier_init(&barriers->empty[i], multipliers * WARP_ARRIVALS);
         }
         for (int i = 0; i < Gemm::kItems; ++i)
-            barrier_init(&barriers->itemsFull[i], 1), barrier_init(&barriers->itemsEmpty[i], multipliers + copiers + 2);
+            barrier_init(&barriers->itemsFull[i], WARP_ARRIVALS), barrier_init(&barriers->itemsEmpty[i], readers);
         barrier_init(&barriers->nearEnd, 1);
-        barrier_init(&barriers->stagingFull, multipliers), barrier_init(&barriers->stagingEmpty, 1);
+        barrier_init(&barriers->stagingFull, multipliers * WARP_ARRIVALS), barrier_init(&barriers->stagingEmpty, 1);
         fence_barrier_init();
     }
 
@@ -57,7 +59,10 @@ struct GemmCta {
         return items[index % Gemm::kItems];
     }
 
-    DEVICE void release_item(u32 index) const { barrier_arrive(&barriers->itemsEmpty[index % Gemm::kItems]); }
+    /// By a warp whose lanes have read what they need.
+    DEVICE void release_item(u32 index) const { warp_arrive(items_empty(index)); }
+
+    DEVICE u64* items_empty(u32 index) const { return &barriers->itemsEmpty[index % Gemm::kItems]; }
 };
 
 /// The value of the first lane, which the compiler then knows to be the same in all.

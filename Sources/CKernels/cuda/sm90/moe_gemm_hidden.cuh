@@ -32,7 +32,7 @@ DEVICE void store_hidden(const GemmCta<Gemm>& cta) {
             barrier_wait(&cta.barriers->stagingFull, item.staging);
             store_hidden(cta, item);
         }
-        cta.release_item(index);
+        barrier_arrive(cta.items_empty(index));
     }
 }
 
@@ -46,8 +46,7 @@ DEVICE void store_hidden(const GemmCta<Gemm>& cta, u32& stored, u32 taken) {
         if (!__any_sync(~0u, barrier_poll(&cta.barriers->stagingFull, item.staging))) return;
         if (cta.lane == 0) store_hidden(cta, item);
     }
-    __syncwarp();
-    if (cta.lane == 0) cta.release_item(stored);
+    cta.release_item(stored);
     ++stored;
 }
 

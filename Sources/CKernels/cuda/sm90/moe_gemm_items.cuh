@@ -129,8 +129,7 @@ DEVICE void take_items(const GemmCta<Gemm>& cta) {
             for (u32 block = cta.lane; block < queue->rowBlocks; block += 32) *cta.finished(block) = 0;
             for (u32 split = cta.lane; split < queue->divided; split += 32) *cta.stored(split) = 0;
         }
-        __syncwarp();
-        if (cta.lane == 0) barrier_arrive(&cta.barriers->itemsFull[taken % Gemm::kItems]);
+        warp_arrive(&cta.barriers->itemsFull[taken % Gemm::kItems]);
         if (remains) continue;
         while (Gemm::kGathers && stored < taken) store_hidden(cta, stored, taken);
         return;

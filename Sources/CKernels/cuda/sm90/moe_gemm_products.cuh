@@ -134,7 +134,6 @@ struct GemmProducts {
     }
 
     DEVICE void release_stage(u32 stage) const {
-        __syncwarp();
-        if (cta.lane == 0) barrier_arrive(&cta.barriers->empty[stage]);
+        warp_arrive(&cta.barriers->empty[stage]);
     }
 };

@@ -1,0 +1,108 @@
+// The shape of a streaming kernel and what its warps share: the ring of stages, the sums on their way, the routing.
+#pragma once
+#include "sm90/stream_arguments.cuh"
+#include "sm90/stream_routing.cuh"
+
+/// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs: slabs of 64 columns.
+template <int kFormat_, int kUpBlocks_, int kUpSlabs_, int kDownBlocks_, int kDownSlabs_, int kOutputs_, int kActivation_,
+          int kRows_, int kTokens_, int kChunk_, int kStages_, int kInFlight_, int kLead_, int kMiddle_, int kWarpTiles_,
+          int kSlabTurns_, int kChunkTurns_, class Choice>
+struct StreamShape {
+    static constexpr int kFormat = kFormat_, kUpBlocks = kUpBlocks_, kDownBlocks = kDownBlocks_, kOutputs = kOutputs_;
+    static constexpr int kActivation = kActivation_;
+    static constexpr bool kGated = is_gated(kActivation);
+    static constexpr int kHiddenColumns = kGated ? 32 : 64;  ///< of a block of the first product's weight rows
+    static constexpr int kRows = kRows_;      ///< token rows of a block: 1, 2, 4, or a multiple of 8
+    static constexpr int kTokens = kTokens_;  ///< tokens at most
+    static constexpr int kInFlight = kInFlight_, kLead = kLead_, kMiddle = kMiddle_;  ///< of `WeightStream`
+    /// A warp multiplies kWarpTiles of the four tiles of a slab; kTileWarps warps a whole slab.
+    static constexpr int kWarpTiles = kWarpTiles_, kTileWarps = 4 / kWarpTiles;
+    /// Warps that share tiles: kSlabTurns take turns at the slabs of a chunk, kChunkTurns at the chunks.
+    static constexpr int kSlabTurns = kSlabTurns_, kChunkTurns = kChunkTurns_, kTurns = kSlabTurns * kChunkTurns;
+    static_assert(kStages_ % kChunkTurns == 0, "a stage must belong to the same warps each time round");
+    static constexpr int kColumnTiles = kRows <= 8 ? 1 : kRows / 8;
+    static constexpr int kMultipliers = kTileWarps * kTurns, kFinishers = 4;
+    static_assert(kMultipliers % 4 == 0, "the warps that finish are whole groups of four");
+    static constexpr int kThreads = 32 * (kMultipliers + kFinishers + 2);
+
+    typedef StreamRing<kFormat, kRows, kChunk_, kStages_> Ring;
+    typedef RingCursor<kStages_> Cursor;
+    typedef StreamWork<kUpBlocks, kUpSlabs_ == 0 ? 1 : kUpSlabs_, false> UpWork;
+    typedef StreamWork<kDownBlocks, kDownSlabs_ == 0 ? 1 : kDownSlabs_, true> DownWork;
+
+    /// Sums pass from the multiplying to the finishing warps in two buffers: [turn][tile][column tile][g][lanes of g].
+    static constexpr int kSumLanes = kRows >= 8 ? 4 : (kRows + 1) / 2;  ///< lanes of four that hold columns in use
+    static constexpr int kBufferQuads = kTurns * 4 * kColumnTiles * 8 * kSumLanes;
+    static constexpr int kOutputBytes = kDownBlocks == 0 ? 0 : 4 * TILE_ROWS * kTokens * 4;
+    static constexpr int kExchangeBytes = 2 * kBufferQuads * 16 + kOutputBytes + 4 * 8;
+    typedef StreamRouting<Choice, kTokens, kRows> Routed;
+    static constexpr int kSharedBytes = Ring::bytes + kExchangeBytes + Routed::bytes;
+    static constexpr int kUpPart = 128 * kColumnTiles, kDownPart = kTokens * TILE_ROWS;
+    static constexpr int kPartialFloats = kUpPart > kDownPart ? kUpPart : kDownPart;
+};
+
+/// One CTA as any of its threads sees it.
+template <class Shape>
+struct StreamCta {
+    typedef typename Shape::Routed Routed;
+
+    const MoeStreamArguments& arguments;
+    typename Shape::Ring ring;
+    float4* buffers;
+    float* outputs;  ///< of a finishing warp: its 16 rows of the output block, [kTokens][16]
+    u64* exchange;   ///< barriers: buffers full, buffers empty
+    char* routed;    ///< memory of `Routed`
+    Routing routing;
+    bool isEarly;    ///< routing is known before the previous kernel has ended
+    int lane, tile;  ///< that a finishing warp has
+
+    DEVICE StreamCta(const MoeStreamArguments& arguments, char* memory)
+        : arguments(arguments), ring{memory}, lane(threadIdx.x % 32), tile(threadIdx.x / 32 % 4) {
+        buffers = reinterpret_cast<float4*>(memory + Shape::Ring::bytes);
+        char* rest = memory + Shape::Ring::bytes + 2 * Shape::kBufferQuads * 16;
+        outputs = reinterpret_cast<float*>(rest) + tile * TILE_ROWS * Shape::kTokens;
+        exchange = reinterpret_cast<u64*>(rest + Shape::kOutputBytes);
+        routed = memory + Shape::Ring::bytes + Shape::kExchangeBytes;
+        routing = arguments.routing;
+        isEarly = arguments.routingIsEarly;
+    }
+
+    /// By one thread.
+    DEVICE void init_barriers() const {
+        for (int i = 0; i < 2; ++i)
+            {
+            barrier_init(exchange + i, Shape::kMultipliers * WARP_ARRIVALS);
+            barrier_init(exchange + 2 + i, Shape::kFinishers * WARP_ARRIVALS);
+        }
+        ring.init(Shape::kTileWarps * Shape::kSlabTurns);
+    }
+
+    /// By all threads, before they `route`.
+    DEVICE void prepare_routing() const {
+        if constexpr (Routed::bytes > 0) Routed(routed).choices.clear();
+    }
+
+    /// Routes the tokens if that is left to this launch.
+    DEVICE void route() {
+        if constexpr (Routed::bytes > 0) {
+            if (!arguments.logits) return;
+            const Routed routes(routed);
+            routes.route(arguments.logits, arguments.routerBiases, arguments.routerFactor, arguments.tokenCount);
+            routing = {routes.list, routes.rows.tokens, routes.rows.weights};
+        }
+    }
+
+    DEVICE float4* buffer(u32 index, int turn, int tile) const {
+        const int first = (turn * 4 + tile) * Shape::kColumnTiles * 8;
+        return buffers + index * Shape::kBufferQuads + (first + lane / 4) * Shape::kSumLanes + lane % 4;
+    }
+
+    /// The blocks of token rows, once they are known.
+    DEVICE u32 block_count() const {
+        if (!isEarly) wait_for_previous_kernel();
+        return routing.list->count;
+    }
+
+    DEVICE typename Shape::UpWork up_work(u32 blockCount) const { return {blockCount, gridDim.x}; }
+    DEVICE typename Shape::DownWork down_work(u32 blockCount) const { return {blockCount, gridDim.x}; }
+};
