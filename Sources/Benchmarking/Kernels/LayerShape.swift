@@ -94,16 +94,14 @@ public struct LayerShape: Sendable, Equatable {
         }
     }
 
-    /// The matrices that a GPU's linear layer is measured with: `[H, H]`, of Scout also that of queries, keys and values and the
-    /// head, and the same in FP8.
+    /// The matrices that a GPU's linear layer is measured with: `[H, H]`, of Scout also that of queries, keys and values
+    /// in three formats, and the head.
     var linears: [Linear] {
         let square = Linear(rowCount: hiddenSize, columnCount: hiddenSize, format: format.weights)
         guard self == .scout else { return [square] }
-        return [
-            square, Linear(rowCount: 7168, columnCount: hiddenSize, format: .nvfp4),
-            Linear(rowCount: 7168, columnCount: hiddenSize, format: .float8),
-            Linear(rowCount: 202048, columnCount: hiddenSize, format: .bfloat16),
-        ]
+        let formats: [SyntheticWeights.Format] = [.nvfp4, .float8, .bfloat16]
+        return [square] + formats.map { Linear(rowCount: 7168, columnCount: hiddenSize, format: $0) }
+            + [Linear(rowCount: 202048, columnCount: hiddenSize, format: .bfloat16)]
     }
 
     /// The bytes of codes and block scales of a matrix.
