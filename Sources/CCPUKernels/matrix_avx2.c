@@ -12,24 +12,46 @@ INLINE lanes joined(__m256 low, __m256 high) {
     return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 }
 
-// Twice the values as bytes; each is shifted into place with its sign and converted. Shifts and conversions are done by
-// other units of the processor than the products, which interleaving bytes to float32 patterns is not.
-INLINE void decode_line(const uint8_t *line, lanes columns[LINE_COLUMNS]) {
-    const __m256i twice =
-        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12));
-    const __m256i nibble = _mm256_set1_epi8(15);
-    __m256 halves[LINE_COLUMNS][2];
+INLINE __m256i constant(const void *p) { return _mm256_load_si256(p); }
+
+// Whole vectors in memory. Where the decoded values are multiplied at once, the compiler takes them for unknown: it would
+// keep constants in registers, which are wanted for sums.
+typedef struct {
+    uint8_t twice[32];
+    uint8_t nibble[32];
+    uint32_t top[8];
+} decode_constants;
+
+static const decode_constants decoding __attribute__((aligned(32))) = {
+    .twice = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12,
+              0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12},
+    .nibble = {[0 ... 31] = 15},
+    .top = {[0 ... 7] = 0xff000000},
+};
+
+// A byte of each word as the top one of an integer, converted: 2^24 times its value. Shifts and conversions are done by
+// other units of the processor than the products, and masks by any.
+INLINE __m256 byte_values(__m256i words, int place, const decode_constants *constants) {
+    if (place < 3) words = _mm256_slli_epi32(words, 24 - 8 * place);
+    if (place > 0) words = _mm256_and_si256(words, constant(constants->top));
+    return _mm256_cvtepi32_ps(words);
+}
+
+#define DECODED_EXPONENT 25
+
+INLINE void decode_columns(const uint8_t *line, int odd, bool multiplying, lanes columns[LINE_COLUMNS / 2]) {
+    const decode_constants *constants = &decoding;
+    if (multiplying) __asm__("" : "+r"(constants));
+    __m256i bytes[2];
     for (int half = 0; half < 2; half++) {
         __m256i codes = _mm256_load_si256((const __m256i *)(line + 32 * half));
-        __m256i even = _mm256_shuffle_epi8(twice, _mm256_and_si256(codes, nibble));
-        __m256i odd = _mm256_shuffle_epi8(twice, _mm256_and_si256(_mm256_srli_epi16(codes, 4), nibble));
-        for (int i = 0; i < 4; i++) {
-            int left = 24 - 8 * i;
-            halves[2 * i][half] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(even, left), 24));
-            halves[2 * i + 1][half] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(odd, left), 24));
-        }
+        if (odd) codes = _mm256_srli_epi16(codes, 4);
+        bytes[half] =
+            _mm256_shuffle_epi8(constant(constants->twice), _mm256_and_si256(codes, constant(constants->nibble)));
     }
-    for (int i = 0; i < LINE_COLUMNS; i++) columns[i] = joined(halves[i][0], halves[i][1]);
+    for (int i = 0; i < LINE_COLUMNS / 2; i++) {
+        columns[i] = joined(byte_values(bytes[0], i, constants), byte_values(bytes[1], i, constants));
+    }
 }
 
 INLINE lanes half_lanes(const uint8_t *line) {
@@ -91,8 +113,6 @@ static const digit_constants constants __attribute__((aligned(32))) = {
     .nibble = {[0 ... 31] = 15},
     .places = {{[0 ... 15] = 1}, {[0 ... 15] = 1 << 8}, {[0 ... 15] = -(1 << 15)}},
 };
-
-INLINE __m256i constant(const void *p) { return _mm256_load_si256(p); }
 
 // The integers 2 * weight + 12 of 16 rows and 16 columns. Each register has 8 rows, and 4 columns of each: for each line
 // the even, then the odd.

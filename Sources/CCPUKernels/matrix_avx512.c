@@ -8,11 +8,14 @@
 #include "matrix_split.inc"
 
 // A register is a line; column p of its rows is in nibble p, and a permutation looks 16 nibbles up at once.
-INLINE void decode_line(const uint8_t *line, lanes columns[LINE_COLUMNS]) {
+#define DECODED_EXPONENT 1
+
+INLINE void decode_columns(const uint8_t *line, int odd, bool multiplying, lanes columns[LINE_COLUMNS / 2]) {
+    (void)multiplying;
     const __m512 twice = _mm512_setr_ps(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
     __m512i codes = _mm512_load_si512(line);
-    for (int column = 0; column < LINE_COLUMNS; column++) {
-        columns[column] = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 4 * column), twice);
+    for (int i = 0; i < LINE_COLUMNS / 2; i++) {
+        columns[i] = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 8 * i + 4 * odd), twice);
     }
 }
 

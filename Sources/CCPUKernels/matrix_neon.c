@@ -10,23 +10,24 @@ INLINE lanes joined(const float32x4_t rows[4]) {
     return values;
 }
 
+#define DECODED_EXPONENT 1
+
 // Twice the values as bytes; each is shifted into place with its sign and converted.
-INLINE void decode_line(const uint8_t *line, lanes columns[LINE_COLUMNS]) {
+INLINE void decode_columns(const uint8_t *line, int odd, bool multiplying, lanes columns[LINE_COLUMNS / 2]) {
+    (void)multiplying;
     static const int8_t twice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
     const int8x16_t table = vld1q_s8(twice);
-    const uint8x16_t nibble = vdupq_n_u8(15);
-    float32x4_t rows[LINE_COLUMNS][4];
+    float32x4_t rows[LINE_COLUMNS / 2][4];
     for (int quarter = 0; quarter < 4; quarter++) {
         uint8x16_t codes = vld1q_u8(line + 16 * quarter);
-        int32x4_t even = vreinterpretq_s32_s8(vqtbl1q_s8(table, vandq_u8(codes, nibble)));
-        int32x4_t odd = vreinterpretq_s32_s8(vqtbl1q_s8(table, vshrq_n_u8(codes, 4)));
-        for (int i = 0; i < 4; i++) {
+        codes = odd ? vshrq_n_u8(codes, 4) : vandq_u8(codes, vdupq_n_u8(15));
+        int32x4_t bytes = vreinterpretq_s32_s8(vqtbl1q_s8(table, codes));
+        for (int i = 0; i < LINE_COLUMNS / 2; i++) {
             const int32x4_t left = vdupq_n_s32(24 - 8 * i);
-            rows[2 * i][quarter] = vcvtq_f32_s32(vshrq_n_s32(vshlq_s32(even, left), 24));
-            rows[2 * i + 1][quarter] = vcvtq_f32_s32(vshrq_n_s32(vshlq_s32(odd, left), 24));
+            rows[i][quarter] = vcvtq_f32_s32(vshrq_n_s32(vshlq_s32(bytes, left), 24));
         }
     }
-    for (int column = 0; column < LINE_COLUMNS; column++) columns[column] = joined(rows[column]);
+    for (int i = 0; i < LINE_COLUMNS / 2; i++) columns[i] = joined(rows[i]);
 }
 
 INLINE lanes half_lanes(const uint8_t *line) {

@@ -4,12 +4,15 @@
 #include "lanes.inc"
 #include "matrix_compact.h"
 
-INLINE void decode_line(const uint8_t *line, lanes columns[LINE_COLUMNS]) {
+#define DECODED_EXPONENT 1
+
+INLINE void decode_columns(const uint8_t *line, int odd, bool multiplying, lanes columns[LINE_COLUMNS / 2]) {
+    (void)multiplying;
     static const float twice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
     for (int row = 0; row < NIBBLE_BLOCK_ROWS; row++) {
         uint32_t codes;
         memcpy(&codes, line + 4 * row, 4);
-        for (int column = 0; column < LINE_COLUMNS; column++) columns[column][row] = twice[codes >> 4 * column & 15];
+        for (int i = 0; i < LINE_COLUMNS / 2; i++) columns[i][row] = twice[codes >> (8 * i + 4 * odd) & 15];
     }
 }
 
