@@ -3,7 +3,7 @@ internal import CUDA
 extension MoEResolution {
     /// Up to so many rows an expert, if tokens are divided evenly, the streaming kernel is faster: measured on an H100 with
     /// the layers of Scout, Qwen3-30B-A3B and gpt-oss-120b (docs/kernels-gpu-notes.md).
-    private static let streamedRowCount = 2
+    private static let streamedRowCount = 1.5
 
     /// Chooses for all numbers of tokens.
     ///
@@ -20,7 +20,7 @@ extension MoEResolution {
         case .latency: streamed = possible
         case .throughput: streamed = 0
         case .auto:
-            let fast = max(1, Self.streamedRowCount * configuration.expertCount / configuration.topK)
+            let fast = max(1, Int(Self.streamedRowCount * Double(configuration.expertCount)) / configuration.topK)
             streamed = groupedRefusal == nil ? min(possible, fast) : possible
         }
         var first = 1

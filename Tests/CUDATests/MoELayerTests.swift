@@ -48,7 +48,9 @@ extension FakeDriverTests {
 
         @Test("the shared expert comes first, then the others on top of it, which route up to 8 tokens themselves")
         func fewTokens() throws {
-            let layer = try layer(.llama4)
+            var configuration = MoEConfiguration.llama4
+            configuration.backend = .latency
+            let layer = try layer(configuration)
             let workspace = try MoEWorkspace(layer.configuration, on: stream)
             let (input, output) = (try activations(layer), try activations(layer))
             let logits = try DeviceBuffer<UInt16>(loader.context, count: 16 * 4)
