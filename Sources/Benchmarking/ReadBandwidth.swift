@@ -19,6 +19,7 @@ public enum ReadBandwidth {
         let fastest = durations.min() ?? .seconds(1)
         return Double(byteCount) / fastest.seconds
     }
+
     /// Reads a model's weights once from end to end, those that fit in a cache several times.
     ///
     /// - Returns: bytes per second.

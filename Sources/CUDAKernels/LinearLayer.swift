@@ -24,8 +24,7 @@ public final class LinearLayer: Sendable {
     /// Measured on an H100 with NVFP4, 5120 x 5120 (docs/kernels-gpu-notes.md). With smaller matrices the grouped product has
     /// too little to do for what it costs to begin.
     static func streamedTokenCount(for shape: ExpertShape) -> Int {
-        let isFP4 = shape.down.format == .nvfp4 || shape.down.format == .mxfp4
-        return isFP4 && shape.down.byteCount ?? 0 >= 12 << 20 ? 8 : 16
+        shape.down.format.isFP4 && shape.down.byteCount ?? 0 >= 12 << 20 ? 8 : 16
     }
 
     /// Chooses the kernels and loads them.

@@ -51,14 +51,12 @@ struct MoEGemm: TemplateKernel, Hashable, CustomStringConvertible {
     var gathers = false
 
     /// The warpgroups that multiply, each two blocks of 64 weight rows.
-    private var groupCount: Int { rowCount == 64 && isFP4 ? 3 : 2 }
-
-    private var isFP4: Bool { shape.down.format == .nvfp4 || shape.down.format == .mxfp4 }
+    private var groupCount: Int { rowCount == 64 && shape.down.format.isFP4 ? 3 : 2 }
 
     var threadCount: Int { 32 * (4 * groupCount + 4) }
 
     /// The slabs of a stage.
-    private var stageSlabCount: Int { rowCount == 64 && isFP4 ? 2 : 1 }
+    private var stageSlabCount: Int { rowCount == 64 && shape.down.format.isFP4 ? 2 : 1 }
 
     private var stageByteCount: Int {
         (stageSlabCount * (rowCount * MoEPack.rowByteCount + 2 * groupCount * shape.down.format.slabByteCount))

@@ -40,7 +40,7 @@ extension MoEStream {
 
     /// For one token whose experts' sums are short, smaller pieces, and larger ones where they are long.
     private static func oneRowExperts(_ shape: ExpertShape) -> Pipeline? {
-        guard shape.up != nil, shape.down.format == .nvfp4 || shape.down.format == .mxfp4 else { return nil }
+        guard shape.up != nil, shape.down.format.isFP4 else { return nil }
         switch shape.down.slabCount {
         case ...16:
             return Pipeline(

@@ -18,6 +18,9 @@ public enum WeightFormat: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether elements are codes of 4 bits: those that have block scales.
+    var isFP4: Bool { blockSize != nil }
+
     /// The bytes of a slab of 64 rows and 64 columns.
     var slabByteCount: Int {
         switch self {

@@ -60,6 +60,10 @@ struct SelfTestCommand: AsyncParsableCommand {
                         + "at most \(result.bound)")
             }
         }
+        guard !summaries.isEmpty else {
+            throw ValidationError(
+                "--layer: no matrix or layer of the operations tested has \"\(layer ?? "")\" in its name.")
+        }
         for summary in summaries {
             try StandardOutput.print(
                 "\(summary.operation): \(summary.count) comparisons, \(summary.failureCount) failed, largest error "

@@ -42,8 +42,8 @@ DEVICE void barrier_arrive(u64* barrier) {
     asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
 }
 
-/// The lanes of a warp that arrive where all of them have done their part: one is enough after __syncwarp(). compute-sanitizer's
-/// racecheck knows only what the lane that arrives has done; Scripts/sanitize-kernels makes it 32.
+/// The lanes of a warp that arrive where all of them have done their part: one is enough after __syncwarp().
+/// compute-sanitizer's racecheck knows only what the lane that arrives has done; Scripts/sanitize-kernels makes it 32.
 constexpr u32 WARP_ARRIVALS = 1;
 
 DEVICE void warp_arrive(u64* barrier) {

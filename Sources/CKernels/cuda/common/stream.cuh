@@ -95,7 +95,8 @@ struct StreamRing {
 
     DEVICE void init(u32 consumers) const {
         for (int i = 0; i < kStages; ++i)
-            barrier_init(weightsFull(i), 1), barrier_init(inputsFull(i), 32), barrier_init(empty(i), consumers * WARP_ARRIVALS);
+            barrier_init(weightsFull(i), 1), barrier_init(inputsFull(i), 32),
+                barrier_init(empty(i), consumers * WARP_ARRIVALS);
         fence_barrier_init();
     }
 };

@@ -72,8 +72,7 @@ struct StreamCta {
 
     /// By one thread.
     DEVICE void init_barriers() const {
-        for (int i = 0; i < 2; ++i)
-            {
+        for (int i = 0; i < 2; ++i) {
             barrier_init(exchange + i, Shape::kMultipliers * WARP_ARRIVALS);
             barrier_init(exchange + 2 + i, Shape::kFinishers * WARP_ARRIVALS);
         }
