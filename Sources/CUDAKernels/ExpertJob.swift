@@ -8,8 +8,6 @@ struct ExpertJob {
     let rows: RoutedRows
     /// What the experts' kernel routes by itself; nil if the rows are known.
     let unrouted: Logits?
-    /// The rows of a block in the list for the grouped product.
-    let groupedRowCount: Int
     /// Whether the rows were complete before the kernel before this one began.
     let routingIsEarly: Bool
     let residual: DeviceBuffer<UInt16>?
@@ -23,6 +21,8 @@ struct ExpertJob {
         let factor: Float
     }
 
+    /// The rows of a block in the list for the grouped product.
+    var groupedRowCount: Int { rows.blockRowCounts.last ?? 0 }
     var streamedRouting: RoutingArgument { RoutingArgument(rows, list: 0) }
     var groupedRouting: RoutingArgument { RoutingArgument(rows, list: 1) }
 }

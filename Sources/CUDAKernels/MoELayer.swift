@@ -71,6 +71,11 @@ public final class MoELayer: Sendable {
     /// The most rows of a block in the two lists of the ``RoutedRows`` of a launch.
     public static var blockRowCounts: [Int] { [MoEStream.largestExpertRowCount, MoEGemm.rowCounts.many] }
 
+    /// The rows of a block in those lists that are best for so many tokens.
+    public func blockRowCounts(tokenCount: Int) -> [Int] {
+        [MoEStream.largestExpertRowCount, configuration.groupedRowCount(tokenCount: tokenCount)]
+    }
+
     /// Queues the layer: chooses the experts of some tokens and computes them.
     ///
     /// - Parameters:
@@ -87,8 +92,7 @@ public final class MoELayer: Sendable {
         routerBiases: DeviceBuffer<Float>? = nil, residual: DeviceBuffer<UInt16>? = nil, output: DeviceBuffer<UInt16>,
         workspace: MoEWorkspace, on stream: Stream
     ) throws(CUDAError) {
-        let groupedRowCount = configuration.groupedRowCount(tokenCount: tokenCount)
-        let rows = workspace.rows.with(blockRowCounts: [MoEStream.largestExpertRowCount, groupedRowCount])
+        let rows = workspace.rows.with(blockRowCounts: blockRowCounts(tokenCount: tokenCount))
         let isUnrouted =
             resolution.backend(tokenCount: tokenCount) == .latency
             && streamed?.routes(tokenCount: tokenCount) == true
@@ -96,7 +100,7 @@ public final class MoELayer: Sendable {
             address: logits.address, biases: routerBiases?.address ?? 0, factor: configuration.weightFactor)
         let job = ExpertJob(
             tokenCount: tokenCount, weights: weights, input: input, rows: rows, unrouted: isUnrouted ? unrouted : nil,
-            groupedRowCount: groupedRowCount, routingIsEarly: false, residual: residual, output: output)
+            routingIsEarly: false, residual: residual, output: output)
         try check(job, workspace)
         guard tokenCount > 0 else { return }
         guard let router = routers[job.groupedRowCount] else {
@@ -126,8 +130,7 @@ public final class MoELayer: Sendable {
     ) throws(CUDAError) {
         let job = ExpertJob(
             tokenCount: tokenCount, weights: weights, input: input, rows: rows, unrouted: nil,
-            groupedRowCount: rows.blockRowCounts.last ?? 0, routingIsEarly: routingIsEarly, residual: residual,
-            output: output)
+            routingIsEarly: routingIsEarly, residual: residual, output: output)
         try check(job, workspace)
         try rows.check(for: configuration, tokenCount: tokenCount)
         guard tokenCount > 0 else { return }

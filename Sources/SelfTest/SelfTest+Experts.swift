@@ -24,9 +24,13 @@ extension SelfTest {
                     try report(tokenCount, choices.rawValue, error, bound: Self.productBound)
                 }
             }
-            for tokenCount in layer.tokenCounts where 1...8 ~= tokenCount && tested.isStreamed(tokenCount: tokenCount) {
-                let error = try tested.countOfDifferences(tokenCount: tokenCount)
-                try report(tokenCount, "routed by a launch of its own", error)
+            for tokenCount in layer.tokenCounts where tokenCount > 0 && tested.isStreamed(tokenCount: tokenCount) {
+                let error = try tested.deviationOfEarlyRouting(tokenCount: tokenCount)
+                try report(tokenCount, "routed early", error, bound: Self.productBound)
+                guard tokenCount <= 8 else { continue }
+                try report(
+                    tokenCount, "routed by a launch of its own",
+                    try tested.countOfDifferences(tokenCount: tokenCount))
             }
             for tokenCount in [min(4, layer.configuration.maximumTokenCount), most] where tokenCount > 1 {
                 for value in [Float.nan, .infinity] {

@@ -69,6 +69,19 @@ final class TestedLayer {
         let inputs = makeInputs(tokenCount: tokenCount, choices)
         try copy(inputs)
         if layer.hasInputScales { try enqueue(tokenCount) } else { try enqueueChoices(inputs) }
+        return try deviation(inputs)
+    }
+
+    /// The same where the routing is known before the launch before, so that one launch begins while another still runs.
+    func deviationOfEarlyRouting(tokenCount: Int) throws -> Double {
+        let inputs = makeInputs(tokenCount: tokenCount, .random)
+        try copy(inputs)
+        try enqueueChoices(inputs, routingIsEarly: true, launchCount: 3)
+        return try deviation(inputs)
+    }
+
+    private func deviation(_ inputs: Inputs) throws -> Double {
+        let tokenCount = inputs.tokens.rowCount
         let found = try test.stream.read(output.part(0..<tokenCount * pitch))
         // Where a value lies on the border between two codes, the last bit of a sum decides (docs/numerics.md).
         let outlier = configuration.activationPrecision == .nvfp4 ? 0.25 : 0.06
@@ -78,7 +91,7 @@ final class TestedLayer {
     }
 
     /// Queues the layer with the oracle's own choices and weights: a computed scale hangs on their last bits.
-    func enqueueChoices(_ inputs: Inputs) throws {
+    private func enqueueChoices(_ inputs: Inputs, routingIsEarly: Bool = false, launchCount: Int = 1) throws {
         let tokenCount = inputs.tokens.rowCount
         var gap = Double.infinity
         let choices = (0..<tokenCount).map { token in
@@ -87,10 +100,14 @@ final class TestedLayer {
             }
         }
         let rows = try RoutedRows(
-            HostRoutedRows(choices, topK: configuration.topK, blockRowCounts: MoELayer.blockRowCounts), on: test.stream)
-        try gpu.enqueue(
-            tokenCount: tokenCount, input: input, rows: rows, residual: residual, output: output, workspace: workspace,
+            HostRoutedRows(
+                choices, topK: configuration.topK, blockRowCounts: gpu.blockRowCounts(tokenCount: tokenCount)),
             on: test.stream)
+        for _ in 0..<launchCount {
+            try gpu.enqueue(
+                tokenCount: tokenCount, input: input, rows: rows, routingIsEarly: routingIsEarly, residual: residual,
+                output: output, workspace: workspace, on: test.stream)
+        }
     }
 
     func rightOutput(_ inputs: Inputs) throws -> [Float] {

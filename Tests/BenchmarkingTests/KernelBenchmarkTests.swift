@@ -22,7 +22,7 @@ import Testing
 
     @Test(
         "every operation runs, passes its checks and fills a table, JSON and a plot",
-        arguments: KernelOperation.allCases.filter { $0 != .copy })
+        arguments: KernelOperation.allCases.filter { !$0.needsGPU })
     func operations(_ operation: KernelOperation) throws {
         let report = try Self.report(operation, format: operation == .moe ? .mxfp4 : .nvfp4)
         let layoutCount = operation == .quantize ? 3 : 1

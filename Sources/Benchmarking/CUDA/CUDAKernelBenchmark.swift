@@ -73,7 +73,10 @@ public struct CUDAKernelBenchmark {
             }
         case .moe:
             let layers = try ExpertLayers(self, tokenCount: tokenCounts.max() ?? 1, backend: backend)
-            for tokenCount in tokenCounts { try onRow(layers.measure(tokenCount)) }
+            for tokenCount in tokenCounts { try onRow(layers.measureLayer(tokenCount)) }
+        case .experts:
+            let layers = try ExpertLayers(self, tokenCount: tokenCounts.max() ?? 1, backend: backend)
+            for tokenCount in tokenCounts { try onRow(layers.measureExperts(tokenCount)) }
         }
     }
 

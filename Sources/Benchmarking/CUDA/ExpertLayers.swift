@@ -31,28 +31,60 @@ struct ExpertLayers {
     }
 
     /// Times the layer from router logits to output.
-    func measure(_ tokenCount: Int) throws -> KernelRow {
-        let stream = benchmark.stream
-        var random = SplitMix64(seed: benchmark.seed ^ 0x6C6F_6769_7473 &+ UInt64(tokenCount))
-        let logits = RouterLogits(
-            tokenCount: tokenCount, expertCount: shape.expertCount, topK: shape.routing.topK, using: &random)
+    func measureLayer(_ tokenCount: Int) throws -> KernelRow {
+        let logits = makeLogits(tokenCount)
         let sets = try logits.sets.map { values in
-            let buffer = try DeviceBuffer<UInt16>(stream.context, count: values.count)
-            try stream.write(values.map { UInt16(truncatingIfNeeded: $0.bitPattern >> 16) }, to: buffer)
+            let buffer = try DeviceBuffer<UInt16>(benchmark.stream.context, count: values.count)
+            try benchmark.stream.write(values.map { UInt16(truncatingIfNeeded: $0.bitPattern >> 16) }, to: buffer)
             return buffer
         }
+        return try measure(.moe, tokenCount, logits) { index, input, output in
+            try layers[index % layers.count].enqueue(
+                tokenCount: tokenCount, input: input, logits: sets[index / layers.count % sets.count], output: output,
+                workspace: workspace, on: benchmark.stream)
+        }
+    }
+
+    /// Times both products of the experts that the same logits choose, their rows being in memory before the first launch.
+    func measureExperts(_ tokenCount: Int) throws -> KernelRow {
+        let logits = makeLogits(tokenCount)
+        let (topK, blockRowCounts) = (shape.routing.topK, layers[0].blockRowCounts(tokenCount: tokenCount))
+        let sets = try logits.sets.map { values in
+            let choices = (0..<tokenCount).map { token in
+                let logits = values[token * shape.expertCount..<(token + 1) * shape.expertCount]
+                return RouterLogits.largest(logits, count: topK).map {
+                    HostRoutedRows.Choice(expert: $0, weight: 1 / Float(topK))
+                }
+            }
+            return try RoutedRows(
+                HostRoutedRows(choices, topK: topK, blockRowCounts: blockRowCounts), on: benchmark.stream)
+        }
+        return try measure(.experts, tokenCount, logits) { index, input, output in
+            try layers[index % layers.count].enqueue(
+                tokenCount: tokenCount, input: input, rows: sets[index / layers.count % sets.count],
+                routingIsEarly: true, output: output, workspace: workspace, on: benchmark.stream)
+        }
+    }
+
+    private func makeLogits(_ tokenCount: Int) -> RouterLogits {
+        var random = SplitMix64(seed: benchmark.seed ^ 0x6C6F_6769_7473 &+ UInt64(tokenCount))
+        return RouterLogits(
+            tokenCount: tokenCount, expertCount: shape.expertCount, topK: shape.routing.topK, using: &random)
+    }
+
+    /// Times launches, each with an index, the input and the output.
+    private func measure(
+        _ operation: KernelOperation, _ tokenCount: Int, _ logits: RouterLogits,
+        _ enqueue: (Int, DeviceBuffer<UInt16>, DeviceBuffer<UInt16>) throws -> Void
+    ) throws -> KernelRow {
         let pitch = layers[0].configuration.rowPitch
         let input = try benchmark.activations(rowCount: tokenCount, columnCount: shape.hiddenSize, pitch: pitch)
         let output = try benchmark.poisoned(rowCount: tokenCount, pitch: pitch)
-        let timer = GraphTimer(stream: stream, launchCount: tokenCount <= 256 ? 32 : 8)
-        let times = try timer.measure { index in
-            try layers[index % layers.count].enqueue(
-                tokenCount: tokenCount, input: input, logits: sets[index / layers.count % sets.count], output: output,
-                workspace: workspace, on: stream)
-        }
-        try benchmark.check(output, rowCount: tokenCount, pitch: pitch, of: .moe)
+        let timer = GraphTimer(stream: benchmark.stream, launchCount: tokenCount <= 256 ? 32 : 8)
+        let times = try timer.measure { try enqueue($0, input, output) }
+        try benchmark.check(output, rowCount: tokenCount, pitch: pitch, of: operation)
         return KernelRow(
-            .moe,
+            operation,
             layout: layers[0].resolution.backend(tokenCount: tokenCount).rawValue
                 + (benchmark.activationPrecision == .nvfp4 ? " w4a4" : ""), tokenCount: tokenCount,
             distinctExpertCount: logits.distinctExpertCount,

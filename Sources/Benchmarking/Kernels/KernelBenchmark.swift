@@ -43,7 +43,7 @@ public struct KernelBenchmark<Device: BenchmarkDevice> {
     ///   wrong; or what the device throws.
     public func run(_ operation: KernelOperation, onRow: (KernelRow) throws -> Void) throws {
         switch operation {
-        case .copy: throw KernelError("copy is measured on GPUs only")
+        case .copy, .experts: throw KernelError("\(operation.rawValue) is measured on GPUs only")
         case .quantize:
             for tokenCount in tokenCounts {
                 for tiling in ScaleLayout.Tiling.allCases { try onRow(quantize(tokenCount, tiling)) }

@@ -12,6 +12,11 @@ public enum KernelOperation: String, Sendable, CaseIterable {
     case linear
     /// Tokens pass through the experts that their logits choose.
     case moe
+    /// Tokens pass through experts that were chosen before; on GPUs only.
+    case experts
+
+    /// Whether it is measured on GPUs only.
+    public var needsGPU: Bool { self == .copy || self == .experts }
 }
 
 extension ScaleLayout.Tiling {

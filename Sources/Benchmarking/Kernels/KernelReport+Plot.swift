@@ -35,7 +35,7 @@ extension KernelReport {
         case .quantize: "quantize: tokens x \(shape.hiddenSize) to nvfp4, by scale layout"
         case .route: "route: top-\(shape.routing.topK) of \(shape.expertCount) experts"
         case .linear: "linear: \(shape.hiddenSize) x \(shape.hiddenSize) \(shape.format.rawValue)"
-        case .moe: "moe: \(shape.name), \(shape.format.rawValue)"
+        case .moe, .experts: "\(operation.rawValue): \(shape.name), \(shape.format.rawValue)"
         }
     }
 }

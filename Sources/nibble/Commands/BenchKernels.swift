@@ -12,11 +12,11 @@ struct BenchKernels: AsyncParsableCommand {
             quantize: activations to NVFP4, with block scales in each layout. route: the choice of experts. linear: a \
             hidden x hidden matrix. moe: the routed experts of a layer. Weights are random and rotated, so that no \
             cache holds them; the limit is the larger of the time to read the bytes and the time of the arithmetic, at \
-            rates measured in the same run. With --device cuda launches are timed in CUDA graphs; copy measures the \
-            fastest copy of memory.
+            rates measured in the same run. With --device cuda launches are timed in CUDA graphs; experts leaves the choice \
+            out of moe, and copy measures the fastest copy of memory.
             """)
 
-    @Argument(help: "What to measure: quantize, route, linear, moe; copy on a GPU. (default: all)")
+    @Argument(help: "What to measure: quantize, route, linear, moe; copy, experts on a GPU. (default: all)")
     var operations: [KernelOperation] = []
 
     @OptionGroup var backendOptions: BackendOptions
@@ -51,7 +51,9 @@ struct BenchKernels: AsyncParsableCommand {
         if Set(tokens.ids).count != tokens.ids.count { throw ValidationError("--tokens: a number is given twice.") }
         if Set(operations).count != operations.count { throw ValidationError("An operation is given twice.") }
         if backendOptions.device != .cuda {
-            if operations.contains(.copy) { throw ValidationError("copy needs --device cuda.") }
+            if let operation = operations.first(where: \.needsGPU) {
+                throw ValidationError("\(operation.rawValue) needs --device cuda.")
+            }
             if moeBackend != nil { throw ValidationError("--moe-backend needs --device cuda.") }
         } else if backendOptions.threads != nil {
             throw ValidationError("--threads is for CPUs, not for --device cuda.")
@@ -90,7 +92,7 @@ struct BenchKernels: AsyncParsableCommand {
                 deviceName: deviceName, threadCount: threadCount, shape: try shapeOptions.layerShape(), seed: seed,
                 limits: limits))
         try StandardOutput.write(report.header)
-        let all = KernelOperation.allCases.filter { $0 != .copy || backendOptions.device == .cuda }
+        let all = KernelOperation.allCases.filter { !$0.needsGPU || backendOptions.device == .cuda }
         for operation in operations.isEmpty ? all : operations {
             try run(operation) { row in
                 report.append(row)
