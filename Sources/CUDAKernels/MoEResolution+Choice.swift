@@ -1,14 +1,14 @@
-internal import CUDA
+public import CUDA
 
 extension MoEResolution {
     /// Up to so many rows an expert, if tokens are divided evenly, the streaming kernel is faster: measured on an H100 with
     /// the layers of Scout, Qwen3-30B-A3B and gpt-oss-120b (docs/kernels-gpu-notes.md).
     private static let streamedRowCount = 1.5
 
-    /// Chooses for all numbers of tokens.
+    /// Chooses for all numbers of tokens up to the configured maximum, as a layer does when it is made.
     ///
     /// - Throws: ``CUDA/CUDAError`` with code `unsupported` and the reasons if a number of tokens is left without a kernel.
-    init(_ configuration: MoEConfiguration, on device: Device) throws(CUDAError) {
+    public init(_ configuration: MoEConfiguration, on device: Device) throws(CUDAError) {
         let maximum = configuration.maximumTokenCount
         let kernels = MoEStream.kernels(
             for: configuration.shape, route: try configuration.streamedRoute(),

@@ -52,6 +52,23 @@ public struct CUDAKernelBenchmark {
             operationsPerSecond: try ProductCeiling.measure(loader) ?? .infinity)
     }
 
+    /// The layer of ``KernelOperation/moe`` and ``KernelOperation/experts``.
+    var configuration: MoEConfiguration {
+        var configuration = MoEConfiguration(
+            hiddenSize: shape.hiddenSize, intermediateSize: shape.intermediateSize, expertCount: shape.expertCount,
+            routing: shape.routing, activation: ExpertActivation(shape.activation),
+            format: shape.format == .nvfp4 ? .nvfp4 : .mxfp4, maximumTokenCount: tokenCounts.max() ?? 1)
+        configuration.hasBiases = shape.hasBiases
+        configuration.backend = backend
+        configuration.activationPrecision = activationPrecision
+        return configuration
+    }
+
+    /// Which kernels compute the layer for which numbers of tokens, and why not others.
+    ///
+    /// - Throws: `CUDAError` if there are none for some.
+    public func resolution() throws -> MoEResolution { try MoEResolution(configuration, on: loader.context.device) }
+
     /// Measures an operation for all numbers of tokens.
     ///
     /// - Parameter onRow: called with each row as it is measured.
@@ -72,10 +89,10 @@ public struct CUDAKernelBenchmark {
                 for tokenCount in tokenCounts { try onRow(linear(matrix, tokenCount, layers)) }
             }
         case .moe:
-            let layers = try ExpertLayers(self, tokenCount: tokenCounts.max() ?? 1, backend: backend)
+            let layers = try ExpertLayers(self)
             for tokenCount in tokenCounts { try onRow(layers.measureLayer(tokenCount)) }
         case .experts:
-            let layers = try ExpertLayers(self, tokenCount: tokenCounts.max() ?? 1, backend: backend)
+            let layers = try ExpertLayers(self)
             for tokenCount in tokenCounts { try onRow(layers.measureExperts(tokenCount)) }
         }
     }

@@ -11,16 +11,9 @@ struct ExpertLayers {
     private var shape: LayerShape { benchmark.shape }
 
     /// Makes as many copies as rotation needs; the experts of a layer have equal weights at addresses of their own.
-    init(_ benchmark: CUDAKernelBenchmark, tokenCount: Int, backend: MoEBackend) throws {
-        let (shape, stream, loader) = (benchmark.shape, benchmark.stream, benchmark.loader)
-        var configuration = MoEConfiguration(
-            hiddenSize: shape.hiddenSize, intermediateSize: shape.intermediateSize, expertCount: shape.expertCount,
-            routing: shape.routing, activation: ExpertActivation(shape.activation),
-            format: shape.format == .nvfp4 ? .nvfp4 : .mxfp4, maximumTokenCount: tokenCount)
-        configuration.hasBiases = shape.hasBiases
-        configuration.backend = backend
-        configuration.activationPrecision = benchmark.activationPrecision
-        let expert = shape.expert(seed: benchmark.seed)
+    init(_ benchmark: CUDAKernelBenchmark) throws {
+        let (configuration, stream, loader) = (benchmark.configuration, benchmark.stream, benchmark.loader)
+        let expert = benchmark.shape.expert(seed: benchmark.seed)
         let copyCount = benchmark.copyCount(ofByteCount: try MoEWeights.byteCount(for: configuration))
         layers = try (0..<copyCount).map { _ in
             let weights = try MoEWeights(configuration, repeating: expert, loader: loader, on: stream)

@@ -15,6 +15,9 @@ public enum KernelOperation: String, Sendable, CaseIterable {
     /// Tokens pass through experts that were chosen before; on GPUs only.
     case experts
 
+    /// Whether experts compute.
+    public var isOfExperts: Bool { self == .moe || self == .experts }
+
     /// Whether it is measured on GPUs only.
     public var needsGPU: Bool { self == .copy || self == .experts }
 }

@@ -79,6 +79,9 @@ struct BenchKernels: AsyncParsableCommand {
             let benchmark = try CUDAKernelBenchmark(
                 loader, shape: try shapeOptions.layerShape(), tokenCounts: tokens.ids, limits: limits, seed: seed,
                 backend: experts, activationPrecision: activations)
+            if operations.isEmpty || operations.contains(where: \.isOfExperts) {
+                StandardError.print("\(try benchmark.resolution())")
+            }
             try report(benchmark.deviceName, threadCount: nil, limits, benchmark.run)
         }
     }
