@@ -71,9 +71,13 @@ public struct CUDAKernelBenchmark {
 
     /// Measures an operation for all numbers of tokens.
     ///
-    /// - Parameter onRow: called with each row as it is measured.
+    /// - Parameters:
+    ///   - onNote: called with what a person may want to know besides, one line each.
+    ///   - onRow: called with each row as it is measured.
     /// - Throws: ``KernelError`` if a result is wrong; `CUDAError` if the GPU has not the memory, or no kernel.
-    public func run(_ operation: KernelOperation, onRow: (KernelRow) throws -> Void) throws {
+    public func run(
+        _ operation: KernelOperation, onNote: (String) -> Void = { _ in }, onRow: (KernelRow) throws -> Void
+    ) throws {
         switch operation {
         case .copy: try copy(onRow)
         case .quantize:
@@ -89,10 +93,10 @@ public struct CUDAKernelBenchmark {
                 for tokenCount in tokenCounts { try onRow(linear(matrix, tokenCount, layers)) }
             }
         case .moe:
-            let layers = try ExpertLayers(self)
+            let layers = try ExpertLayers(self, onNote: onNote)
             for tokenCount in tokenCounts { try onRow(layers.measureLayer(tokenCount)) }
         case .experts:
-            let layers = try ExpertLayers(self)
+            let layers = try ExpertLayers(self, onNote: onNote)
             for tokenCount in tokenCounts { try onRow(layers.measureExperts(tokenCount)) }
         }
     }

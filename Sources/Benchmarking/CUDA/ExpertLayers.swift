@@ -11,14 +11,27 @@ struct ExpertLayers {
     private var shape: LayerShape { benchmark.shape }
 
     /// Makes as many copies as rotation needs; the experts of a layer have equal weights at addresses of their own.
-    init(_ benchmark: CUDAKernelBenchmark) throws {
+    ///
+    /// - Parameter onNote: told how long the first layer's kernels took to load.
+    init(_ benchmark: CUDAKernelBenchmark, onNote: (String) -> Void) throws {
         let (configuration, stream, loader) = (benchmark.configuration, benchmark.stream, benchmark.loader)
         let expert = benchmark.shape.expert(seed: benchmark.seed)
         let copyCount = benchmark.copyCount(ofByteCount: try MoEWeights.byteCount(for: configuration))
-        layers = try (0..<copyCount).map { _ in
-            let weights = try MoEWeights(configuration, repeating: expert, loader: loader, on: stream)
-            return try MoELayer(configuration, weights: weights, loader: loader, on: stream)
+        let copies = try (0..<copyCount).map { _ in
+            try MoEWeights(configuration, repeating: expert, loader: loader, on: stream)
         }
+        let (clock, before) = (ContinuousClock(), loader.cache.statistics)
+        var layers: [MoELayer] = []
+        for weights in copies {
+            let start = clock.now
+            layers.append(try MoELayer(configuration, weights: weights, loader: loader, on: stream))
+            guard layers.count == 1 else { continue }
+            let (time, after) = ((clock.now - start).seconds, loader.cache.statistics)
+            onNote(
+                "kernels of the layer: \(after.compiledCount - before.compiledCount) compiled, "
+                    + "\(after.readCount - before.readCount) read from the cache, \(time.formatted(decimals: 2)) s")
+        }
+        self.layers = layers
         workspace = try MoEWorkspace(configuration, on: stream)
         self.benchmark = benchmark
     }

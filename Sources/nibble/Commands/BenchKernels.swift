@@ -82,7 +82,9 @@ struct BenchKernels: AsyncParsableCommand {
             if operations.isEmpty || operations.contains(where: \.isOfExperts) {
                 StandardError.print("\(try benchmark.resolution())")
             }
-            try report(benchmark.deviceName, threadCount: nil, limits, benchmark.run)
+            try report(benchmark.deviceName, threadCount: nil, limits) {
+                try benchmark.run($0, onNote: StandardError.print, onRow: $1)
+            }
         }
     }
 
