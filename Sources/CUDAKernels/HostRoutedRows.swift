@@ -27,6 +27,7 @@ public struct HostRoutedRows: Sendable, Equatable {
     /// The rows of a block in each list, at most.
     let blockRowCounts: [Int]
     let tokenCount: Int
+    let topK: Int
 
     /// Sorts the choices of each token by expert; an expert that a token names twice gets the sum of its weights.
     ///
@@ -71,6 +72,7 @@ public struct HostRoutedRows: Sendable, Equatable {
         }
         self.blockRowCounts = blockRowCounts
         tokenCount = choices.count
+        self.topK = topK
     }
 
     private static func check(_ choices: [[Choice]], topK: Int, blockRowCounts: [Int]) throws(CUDAError) {
@@ -117,7 +119,7 @@ extension RoutedRows {
         self.init(
             rowTokens: try copy(rows.rowTokens), rowWeights: try copy(rows.rowWeights),
             slotRows: try copy(rows.slotRows), offsets: try copy([]), blockLists: lists,
-            blockRowCounts: rows.blockRowCounts, expertCount: (rows.experts.last ?? -1) + 1,
+            blockRowCounts: rows.blockRowCounts, expertCount: (rows.experts.last ?? -1) + 1, topK: rows.topK,
             isComplete: !rows.slotRows.contains(.max), namedTokenCount: rows.tokenCount)
     }
 }

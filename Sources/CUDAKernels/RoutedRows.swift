@@ -1,6 +1,11 @@
 public import CUDA
 
 /// What routing leaves in a GPU's memory: rows, one for each token and expert of it, sorted by expert, then by token.
+///
+/// A layer refuses buffers and limits that do not fit, but what the buffers hold only the GPU knows. Who fills them keeps to
+/// this, or kernels read and write beyond their memory: rows, tokens and experts are below their numbers; rows of one expert
+/// name distinct tokens; the blocks of a list are in the order of the rows and have every row once; and of an expert's
+/// blocks all but the last are full, since a layer has memory for no more blocks than ``Route`` makes.
 public struct RoutedRows: Sendable {
     /// The token of each row, `[T * topK]`.
     public let rowTokens: DeviceBuffer<UInt32>
@@ -19,6 +24,8 @@ public struct RoutedRows: Sendable {
     public let blockRowCounts: [Int]
     /// The experts that blocks name are below this.
     public let expertCount: Int
+    /// The rows of a token at most, and the entries that each has in ``slotRows``.
+    public let topK: Int
     /// Whether every token has as many rows as experts can be chosen; if not, a layer first writes the output of all.
     public let isComplete: Bool
     /// The tokens that rows name are below this; nil if only the GPU knows.
@@ -28,17 +35,18 @@ public struct RoutedRows: Sendable {
     public init(
         rowTokens: DeviceBuffer<UInt32>, rowWeights: DeviceBuffer<Float>, slotRows: DeviceBuffer<UInt32>,
         offsets: DeviceBuffer<UInt32>, blockLists: [DeviceBuffer<UInt32>], blockRowCounts: [Int], expertCount: Int,
-        isComplete: Bool
+        topK: Int, isComplete: Bool
     ) {
         self.init(
             rowTokens: rowTokens, rowWeights: rowWeights, slotRows: slotRows, offsets: offsets, blockLists: blockLists,
-            blockRowCounts: blockRowCounts, expertCount: expertCount, isComplete: isComplete, namedTokenCount: nil)
+            blockRowCounts: blockRowCounts, expertCount: expertCount, topK: topK, isComplete: isComplete,
+            namedTokenCount: nil)
     }
 
     init(
         rowTokens: DeviceBuffer<UInt32>, rowWeights: DeviceBuffer<Float>, slotRows: DeviceBuffer<UInt32>,
         offsets: DeviceBuffer<UInt32>, blockLists: [DeviceBuffer<UInt32>], blockRowCounts: [Int], expertCount: Int,
-        isComplete: Bool, namedTokenCount: Int?
+        topK: Int, isComplete: Bool, namedTokenCount: Int?
     ) {
         self.rowTokens = rowTokens
         self.rowWeights = rowWeights
@@ -47,6 +55,7 @@ public struct RoutedRows: Sendable {
         self.blockLists = blockLists
         self.blockRowCounts = blockRowCounts
         self.expertCount = expertCount
+        self.topK = topK
         self.isComplete = isComplete
         self.namedTokenCount = namedTokenCount
     }
@@ -68,6 +77,7 @@ public struct RoutedRows: Sendable {
         blockLists = lists
         blockRowCounts = route.blockRowCounts
         expertCount = route.expertCount
+        topK = route.topK
         isComplete = true
         namedTokenCount = nil
     }
@@ -76,7 +86,7 @@ public struct RoutedRows: Sendable {
     func with(blockRowCounts: [Int]) -> RoutedRows {
         RoutedRows(
             rowTokens: rowTokens, rowWeights: rowWeights, slotRows: slotRows, offsets: offsets, blockLists: blockLists,
-            blockRowCounts: blockRowCounts, expertCount: expertCount, isComplete: isComplete,
+            blockRowCounts: blockRowCounts, expertCount: expertCount, topK: topK, isComplete: isComplete,
             namedTokenCount: namedTokenCount)
     }
 }
@@ -102,6 +112,7 @@ extension RoutedRows {
         guard expertCount <= configuration.expertCount else {
             throw fail("rows of up to \(expertCount) experts, expected \(configuration.expertCount)")
         }
+        guard topK == configuration.topK else { throw fail("rows of top-\(topK), expected top-\(configuration.topK)") }
         if let namedTokenCount, namedTokenCount != tokenCount {
             throw fail("rows of \(namedTokenCount) tokens, expected \(tokenCount)")
         }

@@ -100,6 +100,7 @@ public struct Router: Sendable {
         guard min(rows.rowTokens.count, rows.rowWeights.count, rows.slotRows.count) >= rowCount,
             rows.offsets.count > route.expertCount, rows.blockLists.count == route.blockRowCounts.count
         else { throw fail("no room for \(rowCount) rows of \(route.expertCount) experts") }
+        guard rows.topK == route.topK else { throw fail("rows of top-\(rows.topK), expected top-\(route.topK)") }
         guard rows.blockRowCounts == route.blockRowCounts, rows.expertCount >= route.expertCount else {
             throw fail(
                 "rows of \(rows.expertCount) experts in blocks of \(rows.blockRowCounts), expected "

@@ -34,10 +34,10 @@ extension FakeDriverTests {
             var larger = layer.configuration
             larger.maximumTokenCount = 17
             let foreign = try MoEWorkspace(larger, on: stream)
-            func made(of expert: Int = 0, tokenCount: Int = 1, limits: [Int]) throws -> RoutedRows {
+            func made(of expert: Int = 0, tokenCount: Int = 1, topK: Int = 1, limits: [Int]) throws -> RoutedRows {
                 let choices = [[HostRoutedRows.Choice]](
                     repeating: [.init(expert: expert, weight: 1)], count: tokenCount)
-                return try RoutedRows(HostRoutedRows(choices, topK: 1, blockRowCounts: limits), on: stream)
+                return try RoutedRows(HostRoutedRows(choices, topK: topK, blockRowCounts: limits), on: stream)
             }
             func refused(
                 _ words: String, tokenCount: Int = 1, input: DeviceBuffer<UInt16>? = nil, rows: RoutedRows? = nil,
@@ -63,6 +63,7 @@ extension FakeDriverTests {
                 "of 32 rows in the second list, expected 64 or 128", rows: try made(limits: [8, 32]), default: usual)
             refused("rows of up to 5 experts, expected 4", rows: try made(of: 4, limits: [8, 64]), default: usual)
             refused("rows of 2 tokens, expected 1", rows: try made(tokenCount: 2, limits: [8, 64]), default: usual)
+            refused("rows of top-2, expected top-1", rows: try made(topK: 2, limits: [8, 64]), default: usual)
             var device = try RoutedRows(
                 loader.context, Route(.sigmoid, expertCount: 4, topK: 1, blockRowCounts: [16, 64]), tokenCount: 16)
             refused("of 16 rows in the first list", rows: device, default: usual)

@@ -153,11 +153,17 @@ extension FakeDriverTests {
                 let halves = try DeviceBuffer<UInt16>(context, count: 1024)
                 try router.launch(on: stream, logits: halves, biases: biases, tokenCount: 2, into: rows)
             }
+            refused("rows of top-4, expected top-8") {
+                let few = try RoutedRows(
+                    context, Route(.softmax, expertCount: 256, topK: 4, blockRowCounts: [32]), tokenCount: 10)
+                try router.launch(on: stream, logits: logits, biases: biases, tokenCount: 4, into: few)
+            }
             refused("a list of 8 words") {
                 let short = RoutedRows(
                     rowTokens: rows.rowTokens, rowWeights: rows.rowWeights, slotRows: rows.slotRows,
                     offsets: rows.offsets, blockLists: [try rows.blockLists[0].part(0..<8)],
-                    blockRowCounts: rows.blockRowCounts, expertCount: rows.expertCount, isComplete: true)
+                    blockRowCounts: rows.blockRowCounts, expertCount: rows.expertCount, topK: rows.topK,
+                    isComplete: true)
                 try router.launch(on: stream, logits: logits, biases: biases, tokenCount: 2, into: short)
             }
             #expect(try fake.launches().count == 1)
