@@ -5,6 +5,9 @@ public import Kernels
 ///
 /// Nothing is allocated and nothing is waited for after ``init(_:maximumTokenCount:loader:on:)``, so a launch can be
 /// captured in a graph. Rows of activations are BF16, with ``inputPitch`` and ``outputPitch`` elements.
+///
+/// As with ``MoELayer``, launches of layers on one GPU follow each other, in one stream or by events: the streaming kernel
+/// waits for all of its own blocks, which take the whole GPU.
 public final class LinearLayer: Sendable {
     /// The matrix.
     public let weights: LinearWeights

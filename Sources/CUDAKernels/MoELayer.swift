@@ -6,6 +6,10 @@ internal import Kernels
 /// Nothing is allocated and nothing is waited for after ``init(_:weights:loader:on:)``, so launches can be captured in a
 /// graph, at any number of tokens up to the configured maximum. Rows of activations are BF16, with
 /// ``MoEConfiguration/rowPitch`` elements.
+///
+/// Launches write to their workspace alone, so a layer may have several. But the streaming kernel and the routing of more
+/// than 64 tokens wait for all of their own blocks, which take the whole GPU: launches of layers on one GPU follow each
+/// other, in one stream or by events. At once, two could each wait for room that the other one has.
 public final class MoELayer: Sendable {
     /// What the layer computes.
     public let configuration: MoEConfiguration
@@ -28,7 +32,7 @@ public final class MoELayer: Sendable {
     ///     activations.
     ///   - weights: the experts, on the loader's GPU.
     ///   - loader: the GPU and its kernels.
-    ///   - stream: clears memory that the routing uses.
+    ///   - stream: copies what kernels read in every launch.
     /// - Throws: ``CUDA/CUDAError`` with code `unsupported` and the reason if no kernel that the backend allows can compute
     ///   the layer on this GPU, or that of the compiler or the driver.
     public init(
@@ -49,7 +53,8 @@ public final class MoELayer: Sendable {
             let rowCount = configuration.groupedRowCount(tokenCount: tokenCount)
             guard routers[rowCount] == nil else { continue }
             routers[rowCount] = try configuration.route(groupedRowCount: rowCount)
-                .load(from: loader.sources, loader.cache, on: stream, tokenCount: configuration.maximumTokenCount)
+                .load(
+                    from: loader.sources, loader.cache, in: loader.context, tokenCount: configuration.maximumTokenCount)
         }
         self.routers = routers
         let kernels = MoEStream.kernels(
@@ -111,7 +116,7 @@ public final class MoELayer: Sendable {
         } else {
             try router.launch(
                 on: stream, logits: logits, biases: routerBiases, tokenCount: tokenCount,
-                factor: configuration.weightFactor, into: rows)
+                factor: configuration.weightFactor, into: rows, workspace: workspace.routing)
         }
         try enqueue(job, workspace, on: stream)
     }

@@ -8,6 +8,7 @@ public final class MoEWorkspace: Sendable {
     /// What this layer's kernels share with others.
     public let streaming: StreamWorkspace
 
+    let routing: RouteWorkspace
     /// What routing leaves.
     let rows: RoutedRows
     /// For each backend that the layers use.
@@ -27,7 +28,7 @@ public final class MoEWorkspace: Sendable {
         for limit in route.blockRowCounts {
             wordCount += try route.blockListWordCount(tokenCount: configuration.maximumTokenCount, limit: limit)
         }
-        return 4 * wordCount
+        return 4 * wordCount + RouteWorkspace.byteCount(for: route, on: device)
             + (resolution.uses(.latency) ? StreamedExperts.Memory.byteCount(for: configuration) : 0)
             + (resolution.uses(.throughput) ? GroupedExperts.Memory.byteCount(for: configuration, on: device) : 0)
             + QuantizedExperts.Memory.byteCount(for: configuration, resolution, on: device)
@@ -45,9 +46,9 @@ public final class MoEWorkspace: Sendable {
         self.configuration = configuration
         if let streaming { self.streaming = streaming } else { self.streaming = try StreamWorkspace(on: stream) }
         // Smaller blocks are more: the lists have room for either.
-        rows = try RoutedRows(
-            stream.context, configuration.route(groupedRowCount: MoEGemm.rowCounts.few),
-            tokenCount: configuration.maximumTokenCount)
+        let route = try configuration.route(groupedRowCount: MoEGemm.rowCounts.few)
+        rows = try RoutedRows(stream.context, route, tokenCount: configuration.maximumTokenCount)
+        routing = try RouteWorkspace(for: route, on: stream)
         streamed = resolution.uses(.latency) ? try StreamedExperts.Memory(configuration, on: stream) : nil
         grouped = resolution.uses(.throughput) ? try GroupedExperts.Memory(configuration, on: stream) : nil
         quantized =

@@ -3,7 +3,7 @@ public import Kernels
 
 /// The host side of `any/route.cu`: router logits `[T, E]` to rows grouped by expert.
 ///
-/// Its properties decide what is compiled; ``load(from:_:on:tokenCount:)`` gives a ``Router``, which runs it.
+/// Its properties decide what is compiled; ``load(from:_:in:tokenCount:)`` gives a ``Router``, which runs it.
 public struct Route: Sendable, Equatable {
     /// The type of the router logits.
     public enum Logits: Sendable, CaseIterable {
@@ -124,14 +124,13 @@ public struct Route: Sendable, Equatable {
             + "\(parameters.groupCount), \(parameters.chosenGroupCount), \(parameters.renormalized)>"
     }
 
-    /// The kernels, loaded into a stream's GPU, for up to `tokenCount` tokens a launch.
+    /// The kernels, loaded, for up to `tokenCount` tokens a launch.
     ///
-    /// - Parameter stream: clears the memory that the kernels share.
     /// - Throws: ``CUDA/CUDAError`` of the compiler or the driver; with code `unsupported` for too many tokens.
     public func load(
-        from sources: KernelSources, _ cache: KernelCache, on stream: Stream, tokenCount: Int
+        from sources: KernelSources, _ cache: KernelCache, in context: Context, tokenCount: Int
     ) throws(CUDAError) -> Router {
-        try Router(self, from: sources, cache, on: stream, tokenCount: tokenCount)
+        try Router(self, from: sources, cache, in: context, tokenCount: tokenCount)
     }
 
     /// The threads of a block at most: what the registers of so many experts a lane allow, and one for each expert.

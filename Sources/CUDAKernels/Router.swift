@@ -2,9 +2,9 @@ public import CUDA
 
 /// A routing that is ready to run: what ``Route`` describes.
 ///
-/// Its launches can be captured and may overlap the kernel before. They share memory, so they follow each other in one
-/// stream. All blocks of a launch must be resident at once: at most one on each SM, with nothing beside them that waits
-/// for them.
+/// Its launches can be captured and may overlap the kernel before. With more than 64 tokens (before Hopper 16) all blocks of
+/// a launch must be resident at once: at most one on each SM, and nothing beside them that waits for them, or for room as
+/// another such launch does.
 public struct Router: Sendable {
     /// What it computes.
     public let route: Route
@@ -14,15 +14,10 @@ public struct Router: Sendable {
     private let kernel: Kernel
     /// Exchanges counts within a cluster; nil before Hopper.
     private let clusterKernel: Kernel?
-    /// Which half of `counts` the next launch uses.
-    private let turn: DeviceBuffer<UInt32>
-    /// The rows of each expert of each block.
-    private let counts: DeviceBuffer<UInt16>
 
     init(
-        _ route: Route, from sources: KernelSources, _ cache: KernelCache, on stream: Stream, tokenCount: Int
+        _ route: Route, from sources: KernelSources, _ cache: KernelCache, in context: Context, tokenCount: Int
     ) throws(CUDAError) {
-        let context = stream.context
         let device = context.device
         guard 0...Route.largestTokenCount ~= tokenCount else {
             throw CUDAError(
@@ -40,10 +35,6 @@ public struct Router: Sendable {
         self.tokenCount = tokenCount
         kernel = try load(isCluster: false, sharedByteCount: sharedByteCount)
         clusterKernel = device.architecture.major >= 9 ? try load(isCluster: true, sharedByteCount: 0) : nil
-        turn = try DeviceBuffer(context, count: 1)
-        counts = try DeviceBuffer(context, count: route.countCount(blockCount: device.multiprocessorCount))
-        try stream.fill(turn, byte: 0)
-        try stream.fill(counts, byte: 0)
     }
 
     /// Queues the routing of some tokens.
@@ -54,13 +45,19 @@ public struct Router: Sendable {
     ///   - tokenCount: `T`, at most ``tokenCount``; 0 leaves empty lists.
     ///   - factor: what all weights are multiplied by.
     ///   - rows: receives the rows.
+    ///   - workspace: for as many experts; no other stream uses it meanwhile.
     /// - Throws: ``CUDA/CUDAError`` with code `invalidArgument` if a buffer does not fit, or of the launch.
     public func launch<Logit>(
         on stream: Stream, logits: DeviceBuffer<Logit>, biases: DeviceBuffer<Float>? = nil, tokenCount: Int,
-        factor: Float = 1, into rows: RoutedRows
+        factor: Float = 1, into rows: RoutedRows, workspace: RouteWorkspace
     ) throws(CUDAError) {
         try check(logits, biases, tokenCount: tokenCount, rows)
         let device = stream.context.device
+        guard workspace.expertCount == route.expertCount else {
+            throw CUDAError(
+                .invalidArgument,
+                "route: a workspace for \(workspace.expertCount) experts, expected \(route.expertCount)")
+        }
         let plan = route.plan(
             tokenCount: tokenCount, multiprocessorCount: device.multiprocessorCount, hasClusters: clusterKernel != nil)
         let isCluster = plan.exchange == .cluster
@@ -71,8 +68,9 @@ public struct Router: Sendable {
         try stream.launch(
             isCluster ? clusterKernel ?? kernel : kernel, launch, logits, biases?.address ?? 0, factor,
             UInt32(tokenCount), UInt32(plan.tokensPerBlock), rows.rowTokens, rows.rowWeights, rows.slotRows,
-            rows.offsets, rows.blockLists[0], rows.blockLists.count > 1 ? rows.blockLists[1].address : 0, turn, counts,
-            UInt32(device.multiprocessorCount))
+            rows.offsets, rows.blockLists[0], rows.blockLists.count > 1 ? rows.blockLists[1].address : 0,
+            workspace.turn,
+            workspace.counts, UInt32(device.multiprocessorCount))
     }
 
     /// Refuses buffers that do not fit.

@@ -22,7 +22,7 @@ extension SelfTest {
                 let route = try Route(
                     method, logits: logits, expertCount: expertCount, topK: topK,
                     blockRowCounts: MoELayer.blockRowCounts)
-                let router = try route.load(from: loader.sources, loader.cache, on: stream, tokenCount: 4096)
+                let router = try route.load(from: loader.sources, loader.cache, in: loader.context, tokenCount: 4096)
                 let counts =
                     selection.isSmall
                     ? [0, 1, 9, 33, 65, 300] : [0, 1, 2, 7, 8, 9, 31, 33, 64, 65, 256, 257, 1000, 4096]
@@ -47,6 +47,7 @@ extension SelfTest {
         let biases = Activations(rowCount: 1, columnCount: route.expertCount, amplitude: 0.5, using: &random).values
         let biasBuffer = try DeviceBuffer<Float>(loader.context, count: route.expertCount)
         let rows = try RoutedRows(loader.context, route, tokenCount: tokenCount)
+        let workspace = try RouteWorkspace(for: route, on: stream)
         let choices = (0..<tokenCount).map { token in
             // Where the choice hangs on the last digit of a sigmoid, both are right: other logits are drawn.
             while true {
@@ -66,11 +67,15 @@ extension SelfTest {
         case .bfloat16:
             let buffer = try DeviceBuffer<UInt16>(loader.context, count: logits.values.count)
             try logits.copy(to: buffer, pitch: route.expertCount, on: stream)
-            try router.launch(on: stream, logits: buffer, biases: biasBuffer, tokenCount: tokenCount, into: rows)
+            try router.launch(
+                on: stream, logits: buffer, biases: biasBuffer, tokenCount: tokenCount, into: rows, workspace: workspace
+            )
         case .float32:
             let buffer = try DeviceBuffer<Float>(loader.context, count: logits.values.count)
             try stream.write(logits.values, to: buffer)
-            try router.launch(on: stream, logits: buffer, biases: biasBuffer, tokenCount: tokenCount, into: rows)
+            try router.launch(
+                on: stream, logits: buffer, biases: biasBuffer, tokenCount: tokenCount, into: rows, workspace: workspace
+            )
         }
         let expected = RouteOracle.Rows(choices, blockRowCounts: route.blockRowCounts)
         guard try stream.read(rows.rowTokens) == expected.tokens else { return .infinity }

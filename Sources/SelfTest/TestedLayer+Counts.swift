@@ -38,10 +38,11 @@ extension TestedLayer {
             configuration.routing, logits: .bfloat16, expertCount: configuration.expertCount,
             topK: configuration.topK, blockRowCounts: MoELayer.blockRowCounts)
         let rows = try RoutedRows(test.loader.context, route, tokenCount: tokenCount)
-        try route.load(from: test.loader.sources, test.loader.cache, on: test.stream, tokenCount: tokenCount)
+        try route.load(from: test.loader.sources, test.loader.cache, in: test.loader.context, tokenCount: tokenCount)
             .launch(
                 on: test.stream, logits: logits, biases: routerBiases, tokenCount: tokenCount,
-                factor: configuration.weightFactor, into: rows)
+                factor: configuration.weightFactor, into: rows,
+                workspace: RouteWorkspace(for: route, on: test.stream))
         try gpu.enqueue(
             tokenCount: tokenCount, input: input, rows: rows, residual: residual, output: output, workspace: workspace,
             on: test.stream)

@@ -97,6 +97,27 @@ extension FakeDriverTests {
             #expect(arguments[1].routing.list == workspace.rows.blockLists[0].address)
         }
 
+        @Test("launches of a layer with two workspaces share no memory that they write to")
+        func workspaces() throws {
+            let layer = try layer(.llama4)
+            let (input, output) = (try activations(layer), try activations(layer))
+            let logits = try DeviceBuffer<UInt16>(loader.context, count: 16 * 4)
+            let before = try fake.launches().count
+            var workspaces: [MoEWorkspace] = []
+            for index in 0..<2 {
+                workspaces.append(try MoEWorkspace(layer.configuration, on: stream))
+                try layer.enqueue(
+                    tokenCount: 16, input: input, logits: logits, output: output, workspace: workspaces[index],
+                    on: stream)
+            }
+            let routes = try fake.launches()[before...].filter { $0.kernel == "route" }
+            #expect(routes.count == 2)
+            // Rows, lists, and what the blocks of the routing tell each other.
+            for parameter in 5...12 {
+                #expect(routes.first?.parameters[parameter] != routes.last?.parameters[parameter], "\(parameter)")
+            }
+        }
+
         @Test("any number of tokens is captured, without memory or waiting")
         func capture() throws {
             var configuration = MoEConfiguration.llama4

@@ -16,7 +16,8 @@ extension FakeDriverTests {
 
         private func router(_ route: Route, on stream: Stream? = nil, tokenCount: Int) throws -> Router {
             let cache = KernelCache(compiler: try fake.compiler(), folder: nil)
-            return try route.load(from: .embedded, cache, on: stream ?? self.stream, tokenCount: tokenCount)
+            return try route.load(
+                from: .embedded, cache, in: (stream ?? self.stream).context, tokenCount: tokenCount)
         }
 
         private func qwen() throws -> Route {
@@ -68,8 +69,9 @@ extension FakeDriverTests {
             let route = try Route(.sigmoid, logits: .bfloat16, expertCount: 512, topK: 1, blockRowCounts: [32])
             let rows = try RoutedRows(stream.context, route, tokenCount: tokenCount)
             let logits = try DeviceBuffer<UInt16>(stream.context, count: tokenCount * 512)
-            try router(route, tokenCount: tokenCount)
-                .launch(on: stream, logits: logits, tokenCount: tokenCount, factor: 2, into: rows)
+            let workspace = try RouteWorkspace(for: route, on: stream)
+            try router(route, tokenCount: tokenCount).launch(
+                on: stream, logits: logits, tokenCount: tokenCount, factor: 2, into: rows, workspace: workspace)
             let launch = try #require(try fake.launches().first)
             #expect(launch.kernel == "route")
             #expect(launch.grid == [blockCount, 1, 1])
@@ -78,6 +80,8 @@ extension FakeDriverTests {
             #expect(launch.parameters[1] == [UInt8](repeating: 0, count: 8))
             #expect(launch.parameters[2] == withUnsafeBytes(of: Float(2)) { Array($0) })
             #expect(launch.parameters[10] == [UInt8](repeating: 0, count: 8))
+            let memory = [workspace.turn.address, workspace.counts.address]
+            #expect(launch.parameters[11...12] == memory.map { withUnsafeBytes(of: $0) { Array($0) } }[...])
         }
 
         @Test("needs no clusters before Hopper")
@@ -87,8 +91,9 @@ extension FakeDriverTests {
             let route = try Route(.softmax, expertCount: 512, topK: 16, blockRowCounts: [32, 128])
             let rows = try RoutedRows(stream.context, route, tokenCount: 64)
             try router(route, on: stream, tokenCount: 64).launch(
-                on: stream, logits: try DeviceBuffer<Float>(stream.context, count: 64 * 512), tokenCount: 64, into: rows
-            )
+                on: stream, logits: try DeviceBuffer<Float>(stream.context, count: 64 * 512), tokenCount: 64,
+                into: rows,
+                workspace: RouteWorkspace(for: route, on: stream))
             let launch = try #require(try fake.launches().first)
             #expect(launch.cluster == [0, 0, 0] && !launch.overlapsPrevious)
         }
@@ -137,26 +142,33 @@ extension FakeDriverTests {
             let rows = try RoutedRows(context, route, tokenCount: 4)
             let logits = try DeviceBuffer<Float>(context, count: 10 * 256)
             let biases = try DeviceBuffer<Float>(context, count: 256)
-            try router.launch(on: stream, logits: logits, biases: biases, tokenCount: 4, into: rows)
+            let workspace = try RouteWorkspace(for: route, on: stream)
+            func launch(
+                _ logits: DeviceBuffer<some BitwiseCopyable>, _ biases: DeviceBuffer<Float>?, tokenCount: Int,
+                into rows: RoutedRows, _ workspace: RouteWorkspace
+            ) throws {
+                try router.launch(
+                    on: stream, logits: logits, biases: biases, tokenCount: tokenCount, into: rows,
+                    workspace: workspace)
+            }
+            try launch(logits, biases, tokenCount: 4, into: rows, workspace)
             #expect(try fake.launches().count == 1)
-            refused("0 biases") { try router.launch(on: stream, logits: logits, tokenCount: 4, into: rows) }
-            refused("no room for 40 rows") {
-                try router.launch(on: stream, logits: logits, biases: biases, tokenCount: 5, into: rows)
-            }
-            refused("11 tokens") {
-                try router.launch(on: stream, logits: logits, biases: biases, tokenCount: 11, into: rows)
-            }
-            refused("256 logits of 4 bytes") {
-                try router.launch(on: stream, logits: biases, biases: biases, tokenCount: 2, into: rows)
-            }
+            refused("0 biases") { try launch(logits, nil, tokenCount: 4, into: rows, workspace) }
+            refused("no room for 40 rows") { try launch(logits, biases, tokenCount: 5, into: rows, workspace) }
+            refused("11 tokens") { try launch(logits, biases, tokenCount: 11, into: rows, workspace) }
+            refused("256 logits of 4 bytes") { try launch(biases, biases, tokenCount: 2, into: rows, workspace) }
             refused("logits of 2 bytes") {
                 let halves = try DeviceBuffer<UInt16>(context, count: 1024)
-                try router.launch(on: stream, logits: halves, biases: biases, tokenCount: 2, into: rows)
+                try launch(halves, biases, tokenCount: 2, into: rows, workspace)
+            }
+            refused("a workspace for 64 experts, expected 256") {
+                let small = try Route(.softmax, expertCount: 64, topK: 8, blockRowCounts: [32])
+                try launch(logits, biases, tokenCount: 4, into: rows, RouteWorkspace(for: small, on: stream))
             }
             refused("rows of top-4, expected top-8") {
                 let few = try RoutedRows(
                     context, Route(.softmax, expertCount: 256, topK: 4, blockRowCounts: [32]), tokenCount: 10)
-                try router.launch(on: stream, logits: logits, biases: biases, tokenCount: 4, into: few)
+                try launch(logits, biases, tokenCount: 4, into: few, workspace)
             }
             refused("a list of 8 words") {
                 let short = RoutedRows(
@@ -164,7 +176,7 @@ extension FakeDriverTests {
                     offsets: rows.offsets, blockLists: [try rows.blockLists[0].part(0..<8)],
                     blockRowCounts: rows.blockRowCounts, expertCount: rows.expertCount, topK: rows.topK,
                     isComplete: true)
-                try router.launch(on: stream, logits: logits, biases: biases, tokenCount: 2, into: short)
+                try launch(logits, biases, tokenCount: 2, into: short, workspace)
             }
             #expect(try fake.launches().count == 1)
         }

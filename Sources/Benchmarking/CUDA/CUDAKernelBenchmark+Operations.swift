@@ -40,16 +40,17 @@ extension CUDAKernelBenchmark {
         try Route(
             Route.Method(shape.routing.score), logits: .bfloat16, expertCount: shape.expertCount,
             topK: shape.routing.topK, blockRowCounts: MoELayer.blockRowCounts
-        ).load(from: loader.sources, loader.cache, on: stream, tokenCount: tokenCount)
+        ).load(from: loader.sources, loader.cache, in: loader.context, tokenCount: tokenCount)
     }
 
     /// Chooses experts by logits that the cache holds, as after the router.
     func route(_ tokenCount: Int, _ router: Router) throws -> KernelRow {
         let logits = try activations(rowCount: tokenCount, columnCount: shape.expertCount, pitch: shape.expertCount)
         let rows = try RoutedRows(loader.context, router.route, tokenCount: tokenCount)
+        let workspace = try RouteWorkspace(for: router.route, on: stream)
         try stream.fill(rows.rowTokens, byte: 0xFF)
         let times = try GraphTimer(stream: stream, launchCount: 64).measure { _ in
-            try router.launch(on: stream, logits: logits, tokenCount: tokenCount, into: rows)
+            try router.launch(on: stream, logits: logits, tokenCount: tokenCount, into: rows, workspace: workspace)
         }
         guard try stream.read(rows.rowTokens).allSatisfy({ $0 < UInt32(tokenCount) }) else {
             throw KernelError("route of \(tokenCount) tokens: a row without a token")
