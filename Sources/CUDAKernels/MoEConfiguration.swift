@@ -34,11 +34,8 @@ public struct MoEConfiguration: Sendable, Equatable {
     /// A shared expert of `n` times the intermediate size is `n` of these: rows of gate and up, and columns of down, in `n`
     /// parts.
     public var sharedExpertCount = 0
-    /// Whether there is a shared expert; setting it gives one or none.
-    public var hasSharedExpert: Bool {
-        get { sharedExpertCount > 0 }
-        set { sharedExpertCount = newValue ? 1 : 0 }
-    }
+    /// Whether there is a shared expert.
+    public var hasSharedExpert: Bool { sharedExpertCount > 0 }
     /// The most tokens of a launch.
     public var maximumTokenCount: Int
     /// Which kernels compute the experts.

@@ -17,7 +17,7 @@ extension ExpertLayer {
             ExpertLayer(
                 "nvfp4 E16 top-1 shared", .nvfp4, hidden: 512, intermediate: 256, experts: 16, top1,
                 tokenCounts: [1, 8, 33, 128, 300]
-            ) { $0.hasSharedExpert = true },
+            ) { $0.sharedExpertCount = 1 },
             ExpertLayer(
                 "nvfp4 E8 top-2, two shared", .nvfp4, hidden: 256, intermediate: 192, experts: 8,
                 Routing(topK: 2, score: .softmax(renormalized: true), weightPlacement: .output),
@@ -67,7 +67,7 @@ extension ExpertLayer {
             ) {
                 $0.activation = .reluSquared
                 $0.hasBiases = true
-                $0.hasSharedExpert = true
+                $0.sharedExpertCount = 1
             },
             ExpertLayer(
                 "nvfp4 E256 top-8 in groups", .nvfp4, hidden: 128, intermediate: 128, experts: 256, top8,
@@ -97,7 +97,7 @@ extension ExpertLayer {
             ExpertLayer(
                 "w4a4 E16 top-1 shared", .nvfp4, hidden: 256, intermediate: 384, experts: 16, top1,
                 tokenCounts: [0, 1, 2, 8, 9, 32, 33, 65, 129]
-            ) { $0.hasSharedExpert = true },
+            ) { $0.sharedExpertCount = 1 },
             ExpertLayer(
                 "w4a4 E8 top-2 biases clamped", .nvfp4, hidden: 208, intermediate: 176, experts: 8, top2,
                 tokenCounts: [1, 8, 9, 33, 129]

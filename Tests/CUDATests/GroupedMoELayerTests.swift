@@ -54,7 +54,7 @@ extension FakeDriverTests {
             var configuration = MoEConfiguration.gptOSS
             configuration.maximumTokenCount = 100
             configuration.format = .nvfp4
-            configuration.hasSharedExpert = true
+            configuration.sharedExpertCount = 1
             let layer = try layer(configuration)
             let workspace = try MoEWorkspace(configuration, on: stream)
             let (input, output) = (try activations(layer), try activations(layer))

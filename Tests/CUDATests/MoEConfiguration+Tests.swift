@@ -8,7 +8,7 @@ extension MoEConfiguration {
             hiddenSize: 128, intermediateSize: 192, expertCount: 4,
             routing: Routing(topK: 1, score: .sigmoid, weightPlacement: .input), activation: .swiglu, format: .nvfp4,
             maximumTokenCount: 16)
-        configuration.hasSharedExpert = true
+        configuration.sharedExpertCount = 1
         return configuration
     }()
     static let gptOSS = {

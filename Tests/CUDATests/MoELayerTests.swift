@@ -156,7 +156,7 @@ extension FakeDriverTests {
         func tokensWithoutExperts(_ backend: MoEBackend) throws {
             var configuration = MoEConfiguration.llama4
             configuration.backend = backend
-            configuration.hasSharedExpert = false
+            configuration.sharedExpertCount = 0
             let layer = try layer(configuration)
             let workspace = try MoEWorkspace(configuration, on: stream)
             let (input, output) = (try activations(layer), try activations(layer))

@@ -43,7 +43,7 @@ extension FakeDriverTests {
         @Test("with many tokens rows are packed as they are rounded")
         func grouped() throws {
             var configuration = MoEConfiguration.llama4
-            configuration.hasSharedExpert = false
+            configuration.sharedExpertCount = 0
             configuration.topK = 2
             configuration.weightPlacement = .output
             configuration.activationPrecision = .nvfp4
