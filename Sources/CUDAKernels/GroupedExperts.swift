@@ -115,14 +115,15 @@ struct GroupedExperts: Sendable {
 extension GroupedExperts {
     /// The memory that the backend uses while it runs.
     struct Memory: Sendable {
-        /// Packed rows or tokens, and rows between the products.
+        /// Packed rows or tokens; empty for W4A4, which has rounded ones of its own.
         let inputs: DeviceBuffer<UInt8>
+        /// Rows between the products.
         let hidden: DeviceBuffer<UInt8>
         /// BF16 `[rows, row pitch]`, before they are added up; empty for one expert a token.
         let rows: DeviceBuffer<UInt16>
         /// Zero between launches.
         let counters: DeviceBuffer<UInt32>
-        /// Sums over parts of the second product's columns.
+        /// Sums over parts of the second product's columns; empty for W4A4, whose kernels leave others.
         let partials: DeviceBuffer<Float>
 
         /// The bytes of all.
@@ -153,11 +154,12 @@ extension GroupedExperts {
                 configuration.blockCount(tokenCount: tokenCount, rowCount: MoEGemm.rowCounts.few),
                 tokenCount.dividedRoundingUp(by: MoEGemm.rowCounts.many))
             let slotCount = MoEGemm.slotCount(rowCount: configuration.maximumRowCount, blockCount: blockCount)
-            inputs = MoEPack.byteCount(rowCount: slotCount, pitch: shape.inputPitch)
+            let isQuantized = configuration.activationPrecision == .nvfp4
+            inputs = isQuantized ? 0 : MoEPack.byteCount(rowCount: slotCount, pitch: shape.inputPitch)
             hidden = MoEPack.byteCount(rowCount: slotCount, pitch: shape.hiddenPitch)
             rows = configuration.topK == 1 ? 0 : configuration.maximumRowCount * shape.outputPitch
             counters = MoEGemm.counterCount(blockCount: blockCount, on: device)
-            let gemms = GroupedExperts.gemms(for: configuration)
+            let gemms = isQuantized ? [] : GroupedExperts.gemms(for: configuration)
             partials = gemms.map { $0.partialCount(on: device) }.max() ?? 0
         }
     }
