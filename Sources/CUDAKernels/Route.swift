@@ -76,7 +76,7 @@ public struct Route: Sendable, Equatable {
         }
         guard case .biasedSigmoid(let groupCount, let chosenGroupCount, _) = method, groupCount != 1 else { return nil }
         let laneExpertCount = (expertCount + 31) / 32
-        guard groupCount > 0, expertCount.isMultiple(of: groupCount * laneExpertCount),
+        guard 1...expertCount ~= groupCount, expertCount.isMultiple(of: groupCount * laneExpertCount),
             (expertCount / groupCount / laneExpertCount).nonzeroBitCount == 1, expertCount / groupCount >= 2
         else {
             return "\(expertCount) experts in \(groupCount) groups, expected groups of at least 2 experts that are "

@@ -116,6 +116,9 @@ extension FakeDriverTests {
             refused("row blocks of [0]") { try route(lists: [0]) }
             refused("row blocks of [1, 2, 3]") { try route(lists: [1, 2, 3]) }
             refused("64 experts in 0 groups") { try route(groups(0, 1)) }
+            refused("64 experts in -1 groups") { try route(groups(-1, 1)) }
+            refused("64 experts in \(Int.max) groups") { try route(groups(.max, 1)) }
+            refused("\(Int.max) of 8 groups") { try route(groups(8, .max)) }
             refused("64 experts in 7 groups") { try route(groups(7, 1)) }
             refused("64 experts in 64 groups") { try route(groups(64, 8)) }
             refused("96 experts in 6 groups") { try route(groups(6, 3), experts: 96) }
