@@ -40,6 +40,10 @@ struct MoEGemm: TemplateKernel, Hashable, CustomStringConvertible {
     static let rowCounts = (few: 64, many: 128)
     /// What the stages have to fit into: the shared memory that a block on Hopper may have.
     private static let sharedLimit = 232448
+    /// Slots of packed rows that lie together: a block takes whole groups.
+    private static let slotGroup = 8
+    /// The words before the counters of divided sums and of blocks.
+    private static let firstCounter = 32
 
     let shape: ExpertShape
     /// Whether every token has exactly one row, so that rows are the output.
@@ -88,19 +92,24 @@ struct MoEGemm: TemplateKernel, Hashable, CustomStringConvertible {
     }
 
     /// The slots of packed rows that `rowCount` rows in up to `blockCount` blocks take.
-    static func slotCount(rowCount: Int, blockCount: Int) -> Int { rowCount / 8 * 8 + blockCount * 8 }
+    static func slotCount(rowCount: Int, blockCount: Int) -> Int {
+        rowCount / slotGroup * slotGroup + blockCount * slotGroup
+    }
 
     /// The words that blocks count in, for a list of up to `blockCount` blocks; zero before the first launch.
     static func counterCount(blockCount: Int, on device: Device) -> Int {
-        32 + device.multiprocessorCount + blockCount
+        firstCounter + device.multiprocessorCount + blockCount
     }
 
     /// The floats of sums over parts of a matrix's columns, which blocks leave to each other.
-    func partialCount(on device: Device) -> Int {
-        guard shape.downBlockCount > 0 else { return 0 }
-        let partsOfBlock = shape.upBlockCount == 0 ? 3 : shape.down.slabCount >= 64 ? 2 : 0
-        return partsOfBlock * device.multiprocessorCount * 128 * groupCount * rowCount
+    func partialCount(on device: Device) -> Int { largestPartCount * device.multiprocessorCount * partFloatCount }
+
+    /// Of each block of threads.
+    private var largestPartCount: Int {
+        shape.downBlockCount == 0 ? 0 : shape.upBlockCount == 0 ? 3 : shape.down.slabCount >= 64 ? 2 : 0
     }
+
+    private var partFloatCount: Int { 128 * groupCount * rowCount }
 
     var launchBounds: String { "\(threadCount), 1" }
     var body: String { "moe_gemm<Gemm>(arguments);" }
@@ -116,6 +125,10 @@ struct MoEGemm: TemplateKernel, Hashable, CustomStringConvertible {
             "typedef MoeGemm<\(parameters.joined(separator: ", "))> Gemm;",
             "static_assert(Gemm::kThreads == \(threadCount), \"as the host counts\");",
             "static_assert(Gemm::kSharedBytes == \(sharedByteCount), \"as the host counts\");",
+            "static_assert(Gemm::kPartFloats == \(partFloatCount), \"as the host counts\");",
+            "static_assert(Gemm::kLargestParts == \(largestPartCount), \"as the host counts\");",
+            "static_assert(Gemm::kFirstCounter == \(Self.firstCounter), \"as the host counts\");",
+            "static_assert(SLOT_GROUP == \(Self.slotGroup), \"as the host counts\");",
         ]
     }
 }

@@ -33,6 +33,9 @@ struct MoEPack: TemplateKernel, Equatable {
     }
 
     var launchBounds: String { "\(Self.threadCount)" }
+    var declarations: [String] {
+        ["static_assert(PACKED_BYTES == \(Self.rowByteCount), \"as the host counts\");"]
+    }
     var body: String { "\(packsTokens ? "pack_tokens" : "pack_rows")<\(slabCount)>(arguments);" }
 
     /// A launch for at least one token, and up to `blockCount` blocks of rows.

@@ -83,6 +83,7 @@ struct MoEStream: TemplateKernel, Equatable {
             "static_assert(Stream::kThreads == \(threadCount), \"as the host counts\");",
             "static_assert(Stream::kSharedBytes == \(sharedByteCount), \"as the host counts\");",
             "static_assert(Stream::kPartialFloats == \(partialFloatCount), \"as the host counts\");",
+            "static_assert(sizeof(StreamState) == \(Self.stateByteCount), \"as the host counts\");",
         ]
     }
 }

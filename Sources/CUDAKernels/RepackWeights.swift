@@ -29,6 +29,13 @@ struct RepackWeights: TemplateKernel {
     let isPaired: Bool
 
     var launchBounds: String { "\(Self.threadCount)" }
+    var declarations: [String] {
+        [
+            "static_assert(slab_bytes(\(format.deviceName)) == \(format.slabByteCount), \"as the host counts\");",
+            "static_assert(SLAB_ROWS == \(SlabLayout.rowCount), \"as the host counts\");",
+            "static_assert(SLAB_COLUMNS == \(SlabLayout.columnCount), \"as the host counts\");",
+        ]
+    }
     var body: String { "repack_weights<\(format.deviceName), \(isPaired)>(source, out, refused);" }
 
     /// Queues the repacking of one matrix or pair; sets `refused` to 1 if an MXFP4 scale is above 2⁸ or NaN.

@@ -1,7 +1,8 @@
 // The layout of activations that the grouped GEMM reads: what wgmma wants in shared memory, so that bulk copies bring it.
 //
 // Rows lie in "slots". The rows of block b of a list (common/moe.cuh) lie in consecutive slots from first_slot(b) on, a
-// multiple of 8; so a block is a stretch of whole groups of eight, and no prefix sum is needed. Storage is
+// multiple of 8; so a block is a stretch of whole groups of eight, and no prefix sum is needed. A list of full blocks, but
+// for an expert's last one, fits in rows / 8 * 8 + blocks * 8 slots. Storage is
 //
 //   [slabs of 64 columns][slots][128 bytes]
 //
@@ -22,8 +23,3 @@ DEVICE u32 first_slot(const RowBlock& block, u32 index) {
 
 /// Slots that a block's rows take, with those that fill the last group.
 DEVICE u32 slot_count(u32 rowCount) { return (rowCount + SLOT_GROUP - 1) / SLOT_GROUP * SLOT_GROUP; }
-
-/// Slots that any list of `blocks` blocks with `rows` rows in all fits in.
-__host__ __device__ constexpr u32 slots_needed(u32 rows, u32 blocks) {
-    return rows / SLOT_GROUP * SLOT_GROUP + blocks * SLOT_GROUP;
-}

@@ -49,10 +49,10 @@ struct GemmCta {
     DEVICE char* weights(u32 stage) const { return inputs(stage) + Gemm::kStageSlabs * Gemm::kInputBytes; }
 
     /// Counts the warps that have stored their sums, of the parts of a divided item.
-    DEVICE u32* stored(u32 split) const { return arguments.counters + 32 + split; }
+    DEVICE u32* stored(u32 split) const { return arguments.counters + Gemm::kFirstCounter + split; }
 
     /// Counts the items whose part of a block's `hidden` is in memory.
-    DEVICE u32* finished(u32 rowBlock) const { return arguments.counters + 32 + gridDim.x + rowBlock; }
+    DEVICE u32* finished(u32 rowBlock) const { return arguments.counters + Gemm::kFirstCounter + gridDim.x + rowBlock; }
 
     DEVICE const Item& await_item(u32 index) const {
         barrier_wait(&barriers->itemsFull[index % Gemm::kItems], index / Gemm::kItems % 2);

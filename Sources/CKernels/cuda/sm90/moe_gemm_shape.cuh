@@ -18,9 +18,9 @@ struct MoeGemmArguments {
     const u16* upBiases;      ///< BF16 [E, 2, 64 kDownSlabs], gate then up (up alone in the first half), or null
     const u16* downBiases;    ///< BF16 [E, kOutputs], or null
     ActivationConstants constants;
-    u32* counters;            ///< [32 + CTAs + blocks the list may hold], zero at first, and again after every launch
+    u32* counters;            ///< [MoeGemm::kFirstCounter + CTAs + blocks the list may hold], zero before and after a launch
     float* partials;          ///< [MoeGemm::kLargestParts · CTAs][kPartFloats], sums over parts of the slabs
-    u32 slots;                ///< of packed rows, slots_needed(rows, blocks) or more
+    u32 slots;                ///< of packed rows, as many as common/packed.cuh says or more
     u32 tokenCount;
     u32 tokenExpert;
     u32 weightsRowsOnInput;   ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
@@ -63,8 +63,10 @@ struct MoeGemm {
     static constexpr int kWarpFloats = kBlocksOfGroup * 16 * kRows;  ///< sums of a warp
     static constexpr int kPartFloats = kMultipliers * kWarpFloats;   ///< of a part of an item
     static constexpr int kParts = 4;                                 ///< of an item at the end of the queue
-    static constexpr int kLargestParts = 3;                          ///< parts for each CTA, at most
     static constexpr int kLeastSlabs = 8;                            ///< of a part
+    /// Parts for each CTA, at most.
+    static constexpr int kLargestParts = kDownBlocks == 0 ? 0 : kUpBlocks == 0 ? 3 : kDownSlabs >= 64 ? 2 : 0;
+    static constexpr int kFirstCounter = 32;  ///< after the number of the next item, in a line of its own
     static constexpr int kItems = 4;
     static constexpr int kAhead = 8;  ///< slabs before an item's end at which the next one is taken
 
