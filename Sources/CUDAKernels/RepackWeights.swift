@@ -38,7 +38,8 @@ struct RepackWeights: TemplateKernel {
     }
     var body: String { "repack_weights<\(format.deviceName), \(isPaired)>(source, out, refused);" }
 
-    /// Queues the repacking of one matrix or pair; sets `refused` to 1 if an MXFP4 scale is above 2⁸ or NaN.
+    /// Queues the repacking of one matrix or pair; sets `refused` to 1 if an NVFP4 scale is NaN, an MXFP4 scale above 2⁸ or NaN,
+    /// or an FP8 weight NaN.
     static func launch(
         _ kernel: Kernel, on stream: Stream, _ source: Arguments, layout: SlabLayout, into slabs: DeviceBuffer<UInt8>,
         refused: DeviceBuffer<UInt32>

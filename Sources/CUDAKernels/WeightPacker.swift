@@ -33,12 +33,13 @@ struct WeightPacker {
 
     /// Waits for the work so far.
     ///
-    /// - Throws: ``CUDA/CUDAError`` with code `unsupported` if a scale was not one that the slabs can hold.
+    /// - Throws: ``CUDA/CUDAError`` with code `unsupported` if a scale or a weight was not one that the slabs can hold.
     func finish(on stream: Stream) throws(CUDAError) {
         guard try stream.read(refused) == [0] else {
             throw CUDAError(
                 .unsupported,
-                "an MXFP4 block scale above 2^8 or NaN, or an FP8 weight that is NaN, which the kernels cannot hold")
+                "an NVFP4 block scale that is NaN, an MXFP4 one above 2^8 or NaN, or an FP8 weight that is NaN, which the "
+                    + "kernels cannot hold")
         }
     }
 

@@ -83,7 +83,7 @@ struct Repack {
         for (u32 i = threadIdx.x; i < SLAB_ROWS * blocks; i += blockDim.x) {
             const u32 row = i / blocks, block = i % blocks;
             const u32 code = scale(firstRow + row, firstColumn + block * (SLAB_COLUMNS / blocks));
-            if (kFormat == MXFP4 && !fits_tile(code)) atomicOr(refused, 1u);
+            if (kFormat == NVFP4 ? (code & 0x7F) == 0x7F : !fits_tile(code)) atomicOr(refused, 1u);
             const int offset = scale_offset(kFormat, row % TILE_ROWS, block);
             out[row / TILE_ROWS * tile_bytes(kFormat) + offset] =
                 (char)(kFormat == NVFP4 ? tile_scale_from_e4m3(code) : tile_scale_from_e8m0(code));
@@ -91,7 +91,8 @@ struct Repack {
     }
 };
 
-/// Grid: (slabs along the columns, blocks of 64 rows, experts). Sets *refused if an MXFP4 scale is above 2^8 or NaN, or an FP8 element NaN.
+/// Grid: (slabs along the columns, blocks of 64 rows, experts). Sets *refused if an NVFP4 scale is NaN, an MXFP4
+/// scale is above 2^8 or NaN, or an FP8 element is NaN.
 template <int kFormat, bool kPaired>
 DEVICE void repack_weights(const RepackSource& source, char* out, u32* refused) {
     const u64 index = ((u64)blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
