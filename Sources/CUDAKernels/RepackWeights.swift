@@ -8,10 +8,8 @@ struct RepackWeights: TemplateKernel {
         var elements: (UInt64, UInt64)
         /// Addresses of the block scales.
         var scales: (UInt64, UInt64)
-        var expertStride: Int64 = 0
         var rowStride: Int64
         var columnStride: Int64
-        var scaleExpertStride: Int64 = 0
         var scaleRowStride: Int64
         var scaleColumnStride: Int64
         /// Of each matrix.

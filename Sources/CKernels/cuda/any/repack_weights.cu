@@ -3,7 +3,7 @@
 // Data flow   global → registers → global, out of place, one CTA a slab; every element is read and written once
 // Bytes       0.5625 (NVFP4), 0.53125 (MXFP4), 1 (FP8) or 2 (BF16) read and as many written a weight; bound by bandwidth, and by
 //             byte-wise loads where the source is transposed
-// Layouts     strides describe all of them: row-major [E, N, K/2], ModelOpt's transposed experts [E, K/2, N], gate and up as
+// Layouts     strides describe all of them: row-major [N, K/2], ModelOpt's transposed experts [K/2, N], gate and up as
 //             separate tensors, halves of one, or rows in turns (gpt-oss)
 #include "common/tiles.cuh"
 
@@ -12,15 +12,14 @@
 struct RepackSource {
     const u8* elements[2];
     const u8* scales[2];  ///< E4M3 or E8M0; unused for FP8 and BF16
-    long long expertStride, rowStride, columnStride;
-    long long scaleExpertStride, scaleRowStride, scaleColumnStride;
+    long long rowStride, columnStride;
+    long long scaleRowStride, scaleColumnStride;
     u32 rows, columns;  ///< of each matrix
 };
 
 template <int kFormat, bool kPaired>
 struct Repack {
     const RepackSource& source;
-    u32 expert;
 
     /// The matrix and row that row `row` of the slabs comes from.
     DEVICE void locate(u32 row, int& matrix, u32& sourceRow) const {
@@ -33,7 +32,7 @@ struct Repack {
         u32 sourceRow;
         locate(row, matrix, sourceRow);
         if (sourceRow >= source.rows || column >= source.columns) return 0;
-        return source.scales[matrix][expert * source.scaleExpertStride + sourceRow * source.scaleRowStride +
+        return source.scales[matrix][sourceRow * source.scaleRowStride +
                                      column / (kFormat == NVFP4 ? 16 : 32) * source.scaleColumnStride];
     }
 
@@ -42,7 +41,7 @@ struct Repack {
         u32 sourceRow;
         locate(row, matrix, sourceRow);
         if (sourceRow >= source.rows || column >= source.columns) return 0;
-        const u8* start = source.elements[matrix] + expert * source.expertStride + sourceRow * source.rowStride;
+        const u8* start = source.elements[matrix] + sourceRow * source.rowStride;
         if (kFormat == BF16) return *reinterpret_cast<const u16*>(start + column * source.columnStride);
         if (kFormat == FP8) return start[column * source.columnStride];
         const u32 nibble = start[column / 2 * source.columnStride] >> (column % 2 * 4) & 15;
@@ -91,11 +90,11 @@ struct Repack {
     }
 };
 
-/// Grid: (slabs along the columns, blocks of 64 rows, experts). Sets *refused if an NVFP4 scale is NaN, an MXFP4
+/// Grid: (slabs along the columns, blocks of 64 rows). Sets *refused if an NVFP4 scale is NaN, an MXFP4
 /// scale is above 2^8 or NaN, or an FP8 element is NaN.
 template <int kFormat, bool kPaired>
 DEVICE void repack_weights(const RepackSource& source, char* out, u32* refused) {
-    const u64 index = ((u64)blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
-    Repack<kFormat, kPaired>{source, blockIdx.z}.slab(out + index * slab_bytes(kFormat), blockIdx.y * SLAB_ROWS,
-                                                      blockIdx.x * SLAB_COLUMNS, refused);
+    const u64 index = (u64)blockIdx.y * gridDim.x + blockIdx.x;
+    Repack<kFormat, kPaired>{source}.slab(out + index * slab_bytes(kFormat), blockIdx.y * SLAB_ROWS,
+                                          blockIdx.x * SLAB_COLUMNS, refused);
 }
