@@ -2,7 +2,7 @@ internal import CUDA
 
 /// The host side of `any/quantize_rows.cu`: rows of activations rounded to NVFP4, in BF16.
 struct QuantizeRows: TemplateKernel, Hashable {
-    /// How rows lie in memory.
+    /// How rows lie in memory: packed ones are outputs, slotted ones inputs.
     enum Layout: String, Sendable { case linear = "LINEAR", packed = "PACKED", slotted = "SLOTTED" }
 
     /// `QuantizeRowsArguments` of the device file; addresses may be 0 where the file says null.

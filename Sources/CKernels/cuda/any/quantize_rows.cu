@@ -13,9 +13,9 @@
 #include "common/nvfp4.cuh"
 #include "common/packed.cuh"
 
-/// How rows lie in memory: LINEAR `inputPitch` or `outputPitch` elements apart; PACKED as the grouped GEMM reads tokens, in
-/// `inputPitch` or `outputPitch` rows; SLOTTED as it leaves rows between its products (common/packed.cuh), in place of
-/// whose index they have slots.
+/// How rows lie in memory: LINEAR `inputPitch` or `outputPitch` elements apart; PACKED, outputs, as the grouped GEMM reads
+/// tokens, in `outputPitch` rows; SLOTTED, inputs, as it leaves rows between its products (common/packed.cuh), in `inputPitch`
+/// slots, which they have in place of their index.
 enum RowLayout { LINEAR = 0, PACKED = 1, SLOTTED = 2 };
 
 struct QuantizeRowsArguments {
@@ -107,6 +107,7 @@ DEVICE float largest_in_block(float magnitude) {
 /// kPieces: blocks of 16 columns of a row, padding included.
 template <int kInput, int kOutput, int kPieces>
 DEVICE void quantize_rows(const QuantizeRowsArguments& arguments) {
+    static_assert(kInput != PACKED && kOutput != SLOTTED, "layouts that rows come in and go to");
     launch_next_kernel();
     wait_for_previous_kernel();
     const u32 blockRows = arguments.blockRows;
