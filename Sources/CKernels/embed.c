@@ -19,14 +19,14 @@ static const char any_quantize[] = {
 static const char any_quantize_rows[] = {
 #embed "cuda/any/quantize_rows.cu"
 };
+static const char any_read[] = {
+#embed "cuda/any/read.cu"
+};
 static const char any_repack_weights[] = {
 #embed "cuda/any/repack_weights.cu"
 };
 static const char any_route[] = {
 #embed "cuda/any/route.cu"
-};
-static const char any_stream_read[] = {
-#embed "cuda/any/stream_read.cu"
 };
 static const char common_activation[] = {
 #embed "cuda/common/activation.cuh"
@@ -94,6 +94,9 @@ static const char sm90_moe_stream[] = {
 static const char sm90_multiply_peak[] = {
 #embed "cuda/sm90/multiply_peak.cu"
 };
+static const char sm90_read_bulk[] = {
+#embed "cuda/sm90/read_bulk.cu"
+};
 static const char sm90_stream_arguments[] = {
 #embed "cuda/sm90/stream_arguments.cuh"
 };
@@ -112,9 +115,6 @@ static const char sm90_stream_multiply[] = {
 static const char sm90_stream_outputs[] = {
 #embed "cuda/sm90/stream_outputs.cuh"
 };
-static const char sm90_stream_read_bulk[] = {
-#embed "cuda/sm90/stream_read_bulk.cu"
-};
 static const char sm90_stream_routing[] = {
 #embed "cuda/sm90/stream_routing.cuh"
 };
@@ -129,9 +129,9 @@ static const kernel_source sources[] = {
     {"any/moe_pack.cu", any_moe_pack, sizeof any_moe_pack},
     {"any/quantize.cu", any_quantize, sizeof any_quantize},
     {"any/quantize_rows.cu", any_quantize_rows, sizeof any_quantize_rows},
+    {"any/read.cu", any_read, sizeof any_read},
     {"any/repack_weights.cu", any_repack_weights, sizeof any_repack_weights},
     {"any/route.cu", any_route, sizeof any_route},
-    {"any/stream_read.cu", any_stream_read, sizeof any_stream_read},
     {"common/activation.cuh", common_activation, sizeof common_activation},
     {"common/choice.cuh", common_choice, sizeof common_choice},
     {"common/moe.cuh", common_moe, sizeof common_moe},
@@ -154,13 +154,13 @@ static const kernel_source sources[] = {
     {"sm90/moe_gemm_shape.cuh", sm90_moe_gemm_shape, sizeof sm90_moe_gemm_shape},
     {"sm90/moe_stream.cu", sm90_moe_stream, sizeof sm90_moe_stream},
     {"sm90/multiply_peak.cu", sm90_multiply_peak, sizeof sm90_multiply_peak},
+    {"sm90/read_bulk.cu", sm90_read_bulk, sizeof sm90_read_bulk},
     {"sm90/stream_arguments.cuh", sm90_stream_arguments, sizeof sm90_stream_arguments},
     {"sm90/stream_copy.cuh", sm90_stream_copy, sizeof sm90_stream_copy},
     {"sm90/stream_cta.cuh", sm90_stream_cta, sizeof sm90_stream_cta},
     {"sm90/stream_hidden.cuh", sm90_stream_hidden, sizeof sm90_stream_hidden},
     {"sm90/stream_multiply.cuh", sm90_stream_multiply, sizeof sm90_stream_multiply},
     {"sm90/stream_outputs.cuh", sm90_stream_outputs, sizeof sm90_stream_outputs},
-    {"sm90/stream_read_bulk.cu", sm90_stream_read_bulk, sizeof sm90_stream_read_bulk},
     {"sm90/stream_routing.cuh", sm90_stream_routing, sizeof sm90_stream_routing},
     {"sm90/stream_sums.cuh", sm90_stream_sums, sizeof sm90_stream_sums},
 };

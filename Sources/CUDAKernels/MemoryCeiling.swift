@@ -8,7 +8,7 @@ public struct MemoryCeiling: Sendable {
     /// One kernel's speed.
     public struct Measurement: Sendable {
         /// The kernel.
-        public let kernel: StreamKernel
+        public let kernel: MemoryKernel
         /// The bytes that a launch reads, and if it copies also those that it writes.
         public let byteCount: Int
         /// The median time of a launch.
@@ -26,7 +26,7 @@ public struct MemoryCeiling: Sendable {
     /// The most bytes moved in a second by a copy, those read and those written; 0 if no kernel was measured.
     public var copyBytesPerSecond: Double { best(.copy) }
 
-    private func best(_ direction: StreamKernel.Direction) -> Double {
+    private func best(_ direction: MemoryKernel.Direction) -> Double {
         measurements.filter { $0.kernel.direction == direction }.map(\.bytesPerSecond).max() ?? 0
     }
 
@@ -40,9 +40,9 @@ public struct MemoryCeiling: Sendable {
     /// - Throws: ``CUDA/CUDAError``; with code `callFailed` if a kernel did not move what it should.
     public static func measure(
         _ context: Context, sources: KernelSources, cache: KernelCache,
-        kernels: [StreamKernel] = StreamKernel.candidates, byteCount: Int = 1 << 30
+        kernels: [MemoryKernel] = MemoryKernel.candidates, byteCount: Int = 1 << 30
     ) throws -> MemoryCeiling {
-        let bench = try StreamBench(context, sources: sources, cache: cache, byteCount: byteCount)
+        let bench = try MemoryBench(context, sources: sources, cache: cache, byteCount: byteCount)
         let supported = kernels.filter { $0.oldestArchitecture <= context.device.architecture.major }
         return MemoryCeiling(measurements: try supported.map { try bench.measure($0) })
     }

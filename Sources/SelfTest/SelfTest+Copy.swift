@@ -5,7 +5,7 @@ internal import Models
 extension SelfTest {
     /// The kernels that copy memory: their tiles, and what is left of them at the end.
     func testCopy(_ onResult: (Result) throws -> Void) throws {
-        for candidate in StreamKernel.candidates where candidate.direction == .copy {
+        for candidate in MemoryKernel.candidates where candidate.direction == .copy {
             let (kernel, launch) = try candidate.load(from: loader.sources, loader.cache, in: loader.context)
             for pieceCount in [1, 4095, 8192, selection.isSmall ? 10_000 : 1_000_003] {
                 var random = random("copy \(pieceCount)")

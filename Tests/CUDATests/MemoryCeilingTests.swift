@@ -31,7 +31,7 @@ extension FakeDriverTests {
             let ceiling = try ceiling()
             #expect(
                 ceiling.measurements.map(\.kernel.path) == [
-                    "any/stream_read.cu", "sm90/stream_read_bulk.cu", "any/copy.cu",
+                    "any/read.cu", "sm90/read_bulk.cu", "any/copy.cu",
                 ])
             // The fake takes 1 µs for every launch.
             #expect(ceiling.measurements.map(\.time) == [.microseconds(1), .microseconds(1), .microseconds(1)])
@@ -44,7 +44,7 @@ extension FakeDriverTests {
         @Test("a kernel that moves nothing is an error")
         func wrongResult() throws {
             let error = #expect(throws: CUDAError.self) { try ceiling() }
-            #expect(error?.message.contains("any/stream_read.cu") == true)
+            #expect(error?.message.contains("any/read.cu") == true)
         }
 
         @Test("kernels that the GPU cannot run are left out")
@@ -53,11 +53,11 @@ extension FakeDriverTests {
             let error = #expect(throws: CUDAError.self) {
                 try ceiling([.readBulk(stageCount: 2, stageByteCount: 1024), .read(loadCount: 2)])
             }
-            #expect(error?.message.contains("any/stream_read.cu") == true)
+            #expect(error?.message.contains("any/read.cu") == true)
         }
 
         private func ceiling(
-            _ kernels: [StreamKernel] = [
+            _ kernels: [MemoryKernel] = [
                 .read(loadCount: 2), .readBulk(stageCount: 2, stageByteCount: 1024), .copy(loadCount: 2),
             ]
         ) throws -> MemoryCeiling {

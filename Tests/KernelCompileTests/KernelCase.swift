@@ -26,7 +26,7 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
     /// Every kernel, with at least one set of its definitions, for every architecture that it is meant for.
     static let all = memory + comparing + repacking + streaming + grouping + routing + quantizing
 
-    private static let memory = StreamKernel.candidates.flatMap { kernel in
+    private static let memory = MemoryKernel.candidates.flatMap { kernel in
         let isBulk = kernel.path.hasPrefix("sm90/")
         return cases(for: isBulk ? withCopyEngine : portable, [isBulk ? "UBLKCP" : "LDG"]) {
             try kernel.program(from: .embedded, for: $0)

@@ -46,7 +46,7 @@ struct KernelCompileTests {
     func cacheFile() throws {
         let disassembler = try #require(Tools.disassemblerPath, "NIBBLE_NVDISASM is not set")
         let compiler = try Compiler(LibrarySearch(path: Tools.compilerPath), for: nil)
-        let program = try StreamKernel.copy(loadCount: 4).program(from: .embedded, for: Architecture(9, 0))
+        let program = try MemoryKernel.copy(loadCount: 4).program(from: .embedded, for: Architecture(9, 0))
         let entry = CacheEntry(try compiler.compile(program), key: "key")
         #expect(try Tools.instructions(in: entry.bytes, disassembler: disassembler).contains("STG"))
     }

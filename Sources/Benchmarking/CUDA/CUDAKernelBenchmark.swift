@@ -142,7 +142,7 @@ public struct CUDAKernelBenchmark {
         for byteCount in [64 << 20, 1 << 30] {
             let ceiling = try MemoryCeiling.measure(
                 loader.context, sources: loader.sources, cache: loader.cache,
-                kernels: StreamKernel.candidates.filter { $0.direction == .copy }, byteCount: byteCount)
+                kernels: MemoryKernel.candidates.filter { $0.direction == .copy }, byteCount: byteCount)
             guard let best = ceiling.measurements.max(by: { $0.time > $1.time }) else { continue }
             let work = KernelWork(byteCount: best.byteCount, operationCount: 0)
             try onRow(

@@ -1,7 +1,7 @@
 internal import CUDA
 
 /// Memory with known content, and the timing of kernels that move it.
-struct StreamBench {
+struct MemoryBench {
     private static let patternByteCount = 1 << 20
     private static let launchCount = 4
     private static let replayCount = 11
@@ -37,7 +37,7 @@ struct StreamBench {
     }
 
     /// The median time of a launch, after a launch whose result is checked.
-    func measure(_ candidate: StreamKernel) throws -> MemoryCeiling.Measurement {
+    func measure(_ candidate: MemoryKernel) throws -> MemoryCeiling.Measurement {
         let (kernel, launch) = try candidate.load(from: sources, cache, in: context)
         try check(candidate, kernel, launch)
         let graph = try stream.capture {
@@ -61,7 +61,7 @@ struct StreamBench {
             time: times[Self.replayCount / 2] / Self.launchCount)
     }
 
-    private func launch(_ candidate: StreamKernel, _ kernel: Kernel, _ launch: Launch) throws(CUDAError) {
+    private func launch(_ candidate: MemoryKernel, _ kernel: Kernel, _ launch: Launch) throws(CUDAError) {
         let vectorCount = UInt64(source.byteCount / 16)
         switch candidate.direction {
         case .read: try stream.launch(kernel, launch, source, vectorCount, sum)
@@ -69,12 +69,12 @@ struct StreamBench {
         }
     }
 
-    private func check(_ candidate: StreamKernel, _ kernel: Kernel, _ launch: Launch) throws(CUDAError) {
+    private func check(_ candidate: MemoryKernel, _ kernel: Kernel, _ launch: Launch) throws(CUDAError) {
         try stream.fill(sum, byte: 0)
         try stream.fill(destination, byte: 0xff)
         try self.launch(candidate, kernel, launch)
         if candidate.direction == .copy {
-            let (reader, readerLaunch) = try StreamKernel.read(loadCount: 4).load(from: sources, cache, in: context)
+            let (reader, readerLaunch) = try MemoryKernel.read(loadCount: 4).load(from: sources, cache, in: context)
             try stream.launch(reader, readerLaunch, destination, UInt64(source.byteCount / 16), sum)
         }
         let found = try stream.read(sum)

@@ -1,4 +1,4 @@
-// Reads memory as fast as plain loads can: with stream_read_bulk.cu the ceiling for kernels that are bound by memory.
+// Reads memory as fast as plain loads can: with read_bulk.cu the ceiling for kernels that are bound by memory.
 //
 //   sum[0] += the sum of all 32-bit words of data, modulo 2^32         data [count] of 16 bytes
 //
@@ -7,7 +7,7 @@
 // Launch      any grid, blocks of THREADS; data must not be written by the kernel before, which it may overlap
 #include "common/ptx.cuh"
 
-extern "C" __global__ void __launch_bounds__(THREADS) stream_read(const uint4* data, u64 count, u32* sum) {
+extern "C" __global__ void __launch_bounds__(THREADS) read(const uint4* data, u64 count, u32* sum) {
     constexpr u64 TILE = THREADS * LOADS;
     const u64 whole = count / TILE * TILE;
     launch_next_kernel();

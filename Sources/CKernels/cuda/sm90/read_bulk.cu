@@ -16,7 +16,7 @@ DEVICE u32 stage_byte_count(u64 chunk, u64 byte_count) {
     return rest < STAGE_BYTES ? static_cast<u32>(rest) : STAGE_BYTES;
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS + 32) stream_read_bulk(const uint4* data, u64 count, u32* sum) {
+extern "C" __global__ void __launch_bounds__(THREADS + 32) read_bulk(const uint4* data, u64 count, u32* sum) {
     __shared__ __align__(8) u64 full[STAGES], empty[STAGES];
     const u64 byte_count = count * 16;
     const u64 chunk_count = (byte_count + STAGE_BYTES - 1) / STAGE_BYTES;

@@ -2,8 +2,8 @@ public import CUDA
 
 /// A kernel that does nothing but move memory, as fast as it can.
 ///
-/// Its device file says what it computes: `any/stream_read.cu`, `sm90/stream_read_bulk.cu`, `any/copy.cu`.
-public struct StreamKernel: Sendable {
+/// Its device file says what it computes: `any/read.cu`, `sm90/read_bulk.cu`, `any/copy.cu`.
+public struct MemoryKernel: Sendable {
     /// What it does with a piece of memory.
     public enum Direction: Sendable {
         /// Reads it and adds up its words.
@@ -27,33 +27,33 @@ public struct StreamKernel: Sendable {
     let dynamicSharedByteCount: Int
 
     /// Reads with 16-byte loads, so many of them under way in each thread.
-    public static func read(threadCount: Int = 512, loadCount: Int) -> StreamKernel {
-        StreamKernel(
-            direction: .read, name: "loads, \(threadCount) threads x \(loadCount)", path: "any/stream_read.cu",
-            oldestArchitecture: 8, function: "stream_read",
+    public static func read(threadCount: Int = 512, loadCount: Int) -> MemoryKernel {
+        MemoryKernel(
+            direction: .read, name: "loads, \(threadCount) threads x \(loadCount)", path: "any/read.cu",
+            oldestArchitecture: 8, function: "read",
             definitions: ["THREADS": threadCount, "LOADS": loadCount], threadCount: threadCount,
             dynamicSharedByteCount: 0)
     }
 
     /// Reads with Hopper's copy engine through a ring in shared memory.
-    public static func readBulk(threadCount: Int = 256, stageCount: Int, stageByteCount: Int) -> StreamKernel {
-        StreamKernel(
+    public static func readBulk(threadCount: Int = 256, stageCount: Int, stageByteCount: Int) -> MemoryKernel {
+        MemoryKernel(
             direction: .read, name: "bulk copies, \(stageCount) x \(stageByteCount) bytes",
-            path: "sm90/stream_read_bulk.cu", oldestArchitecture: 9, function: "stream_read_bulk",
+            path: "sm90/read_bulk.cu", oldestArchitecture: 9, function: "read_bulk",
             definitions: ["THREADS": threadCount, "STAGES": stageCount, "STAGE_BYTES": stageByteCount],
             threadCount: threadCount + 32, dynamicSharedByteCount: stageCount * stageByteCount)
     }
 
     /// Copies with 16-byte loads and stores.
-    public static func copy(threadCount: Int = 512, loadCount: Int) -> StreamKernel {
-        StreamKernel(
+    public static func copy(threadCount: Int = 512, loadCount: Int) -> MemoryKernel {
+        MemoryKernel(
             direction: .copy, name: "loads and stores, \(threadCount) threads x \(loadCount)", path: "any/copy.cu",
             oldestArchitecture: 8, function: "copy", definitions: ["THREADS": threadCount, "LOADS": loadCount],
             threadCount: threadCount, dynamicSharedByteCount: 0)
     }
 
     /// Those that are tried to find a GPU's ceiling.
-    public static let candidates: [StreamKernel] = [
+    public static let candidates: [MemoryKernel] = [
         .read(loadCount: 4), .readBulk(stageCount: 4, stageByteCount: 16 << 10),
         .readBulk(stageCount: 6, stageByteCount: 32 << 10),
         .copy(threadCount: 1024, loadCount: 8), .copy(threadCount: 256, loadCount: 16),
