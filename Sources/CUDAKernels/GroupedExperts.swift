@@ -22,7 +22,7 @@ struct GroupedExperts: Sendable {
     }
 
     /// The products of routed experts in either size of block, and those of a shared one.
-    private static func gemms(for configuration: MoEConfiguration) -> Set<MoEGemm> {
+    static func gemms(for configuration: MoEConfiguration) -> Set<MoEGemm> {
         var gemms: Set<MoEGemm> = []
         for rowCount in [MoEGemm.rowCounts.few, MoEGemm.rowCounts.many] {
             let gemm = gemm(for: configuration, rowCount: rowCount)

@@ -11,7 +11,8 @@ struct GroupedMatrix: Sendable {
         product = try GroupedProduct([gemm], inputPitch: shape.inputPitch, loader)
     }
 
-    private static func gemm(_ shape: ExpertShape) -> MoEGemm {
+    /// The product for a shape.
+    static func gemm(_ shape: ExpertShape) -> MoEGemm {
         // FP8 fragments leave registers for the sums of 64 rows.
         let rowCounts = MoEGemm.rowCounts
         return MoEGemm(

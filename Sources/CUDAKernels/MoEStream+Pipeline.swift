@@ -30,6 +30,11 @@ extension MoEStream {
         return nil
     }
 
+    /// The kernel of one of the products, whose tokens have been routed.
+    func only(_ products: ExpertShape.Products) -> MoEStream {
+        MoEStream(shape.only(products), rowCount: rowCount, tokenCount: tokenCount, pipeline: pipeline)
+    }
+
     /// From the best to the shortest (docs/kernels-gpu-notes.md).
     private static func pipelines(
         _ shape: ExpertShape, rowCount: Int, _ architecture: Architecture

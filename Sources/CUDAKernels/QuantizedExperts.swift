@@ -56,7 +56,7 @@ struct QuantizedExperts: Sendable {
     }
 
     /// How rows are rounded before the first and before the second product.
-    private static func rounding(_ configuration: MoEConfiguration, _ backend: MoEBackend) -> [QuantizeRows] {
+    static func rounding(_ configuration: MoEConfiguration, _ backend: MoEBackend) -> [QuantizeRows] {
         let shape = configuration.shape
         let (hidden, rounded): (QuantizeRows.Layout, QuantizeRows.Layout) =
             backend == .latency ? (.linear, .linear) : (.slotted, .packed)
@@ -69,15 +69,11 @@ struct QuantizedExperts: Sendable {
     private static func load(
         _ kernels: [MoEStream], _ products: ExpertShape.Products, _ loader: KernelLoader
     ) throws(CUDAError) -> [StreamEntry] {
-        try StreamEntry.load(
-            kernels.map { kernel in
-                MoEStream(
-                    kernel.shape.only(products), rowCount: kernel.rowCount, tokenCount: kernel.tokenCount,
-                    pipeline: kernel.pipeline)
-            }, loader)
+        try StreamEntry.load(kernels.map { $0.only(products) }, loader)
     }
 
-    private static func gemms(_ configuration: MoEConfiguration) -> Set<MoEGemm> {
+    /// The products of routed experts in either size of block, and those of a shared one.
+    static func gemms(_ configuration: MoEConfiguration) -> Set<MoEGemm> {
         let (hasOneRow, rowCounts) = (configuration.topK == 1, MoEGemm.rowCounts)
         var gemms: Set<MoEGemm> = []
         for rowCount in [rowCounts.few, rowCounts.many] {

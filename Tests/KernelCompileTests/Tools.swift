@@ -18,7 +18,7 @@ enum Tools {
         let file = try #require(fopen(cubinPath, "w"))
         #expect(fwrite(cubin, 1, cubin.count, file) == cubin.count)
         #expect(fclose(file) == 0)
-        let pipe = try #require(popen("'\(disassembler)' -c '\(cubinPath)'", "r"))
+        let pipe = try #require(popen("'\(disassembler)' -c -ndf '\(cubinPath)'", "r"))
         var text: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while case let count = fread(&chunk, 1, chunk.count, pipe), count > 0 { text += chunk[..<count] }
