@@ -94,15 +94,17 @@ extension KernelCase {
     static func grouping() throws -> [KernelCase] {
         var shared = nemotron
         shared.sharedExpertCount = 1
-        var quantized = scout
-        quantized.activationPrecision = .nvfp4
-        var quantizedRows = qwen3
-        (quantizedRows.activationPrecision, quantizedRows.sharedExpertCount) = (.nvfp4, 1)
+        // Those of one row a token and of several differ in the second product only.
+        let quantized = [1, 2].map { topK in
+            var configuration = scout
+            (configuration.activationPrecision, configuration.topK) = (.nvfp4, topK)
+            return QuantizedExperts.gemms(configuration)
+        }
         let experts: [(String, Set<MoEGemm>)] =
             [("scout", scout), ("gpt-oss", gptOSS), ("qwen3", qwen3), ("nemotron", shared), ("bf16", bfloat16)]
             .map { ($0, GroupedExperts.gemms(for: $1)) }
-            + [("scout, w4a4", quantized), ("qwen3, w4a4", quantizedRows)].map { ($0, QuantizedExperts.gemms($1)) }
-        let linear = [("attention", attention), ("mxfp4", mxfp4), ("fp8", float8), ("head", head)]
+            + [("scout, w4a4", quantized[0].union(quantized[1]))]
+        let linear = [("attention", attention), ("fp8", float8), ("head", head)]
             .map { ($0, Set([GroupedMatrix.gemm($1)])) }
         let products = try (experts + linear).flatMap { name, gemms in
             try gemms.map { ($0, instance(name, $0)) }.sorted { $0.1 < $1.1 }.flatMap { gemm, instance in

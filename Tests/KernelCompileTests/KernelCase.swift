@@ -26,7 +26,8 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
 
     /// Every kernel, with at least one set of its definitions, for every architecture that it is meant for.
     static func all() throws -> [KernelCase] {
-        try memory() + repacking() + quantizing() + routing() + rounding() + streaming() + grouping()
+        // Those that take longest first, since several are compiled at a time.
+        try grouping() + streaming() + memory() + repacking() + quantizing() + routing() + rounding()
     }
 
     /// The shared memory that a block may have.
