@@ -42,7 +42,7 @@ extension SelfTest {
                 let error = try tested.countOfChanges(tokenCount: tokenCount, replayCount: layer.replayCount)
                 try report(tokenCount, "words changed in \(layer.replayCount) replays", error)
             }
-            for tokenCount in [2, most] {
+            for tokenCount in [2, most] where !layer.configuration.hasSharedExpert {
                 try report(tokenCount, "without experts", try tested.countOfWrongResiduals(tokenCount: tokenCount))
             }
         }

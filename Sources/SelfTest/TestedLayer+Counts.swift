@@ -5,9 +5,9 @@ internal import Models
 
 /// Counts of what must not be.
 extension TestedLayer {
-    /// How many values differ from the residual, or from zero without one, where no token has an expert.
+    /// How many values differ from the residual, or from zero without one, where no token has an expert, not
+    /// even a shared one.
     func countOfWrongResiduals(tokenCount: Int) throws -> Double {
-        guard !configuration.hasSharedExpert else { return 0 }
         let inputs = makeInputs(tokenCount: tokenCount, .random)
         try copy(inputs)
         let rows = try RoutedRows(

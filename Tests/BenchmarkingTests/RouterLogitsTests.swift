@@ -27,6 +27,16 @@ import Testing
         #expect(used.count == 32)
     }
 
+    @Test("a token's logits are distinct numbers of BF16", arguments: [8, 512, 4096])
+    func values(expertCount: Int) {
+        var random = SplitMix64(seed: 1)
+        let logits = RouterLogits(tokenCount: 2, expertCount: expertCount, topK: 1, using: &random).sets[0]
+        for token in [logits.prefix(expertCount), logits.suffix(expertCount)] {
+            #expect(Set(token).count == expertCount)
+            #expect(token.allSatisfy { $0.isNormal && $0.bitPattern & 0xFFFF == 0 })
+        }
+    }
+
     @Test("the largest logits come first, equal ones by index")
     func largest() {
         #expect(RouterLogits.largest([9, 1, 3, 3, 2][1...], count: 3) == [1, 2, 3])

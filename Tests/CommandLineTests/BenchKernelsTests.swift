@@ -30,14 +30,18 @@ import Testing
         #expect(result.errors.contains(name))
     }
 
-    @Test("refuses to overwrite a file, before it measures")
-    func existingFile() throws {
+    @Test(
+        "refuses files that it cannot create before it measures, and leaves none",
+        arguments: ["plot.svg", "no/plot.svg"])
+    func impossibleFile(name: String) throws {
         let folder = try TemporaryFolder()
         try Data().write(to: URL(fileURLWithPath: folder.path("plot.svg")))
-        let result = try CommandRunner.run(["bench", "kernels", "--plot", folder.path("plot.svg")])
+        let result = try CommandRunner.run(
+            ["bench", "kernels", "--json", folder.path("rows.json"), "--plot", folder.path(name)])
         #expect(result.status == 1)
         #expect(result.output.isEmpty)
-        #expect(result.errors.contains("plot.svg"))
+        #expect(result.errors.contains(name))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("")) == ["plot.svg"])
     }
 
     @Test("prints a table and writes the same rows as JSON, and a plot")

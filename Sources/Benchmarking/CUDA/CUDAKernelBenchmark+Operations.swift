@@ -45,22 +45,27 @@ extension CUDAKernelBenchmark {
 
     /// Chooses experts by logits that the cache holds, as after the router.
     func route(_ tokenCount: Int, _ router: Router) throws -> KernelRow {
-        let logits = try activations(rowCount: tokenCount, columnCount: shape.expertCount, pitch: shape.expertCount)
+        let logits = RouterLogits(shape, tokenCount: tokenCount, seed: seed)
+        let values = logits.sets[0]
+        let buffer = try bfloat16(values)
         let rows = try RoutedRows(loader.context, router.route, tokenCount: tokenCount)
         let workspace = try RouteWorkspace(for: router.route, on: stream)
         try stream.fill(rows.rowTokens, byte: 0xFF)
         let times = try GraphTimer(stream: stream, launchCount: 64).measure { _ in
-            try router.launch(on: stream, logits: logits, tokenCount: tokenCount, into: rows, workspace: workspace)
+            try router.launch(on: stream, logits: buffer, tokenCount: tokenCount, into: rows, workspace: workspace)
         }
-        guard try stream.read(rows.rowTokens).allSatisfy({ $0 < UInt32(tokenCount) }) else {
-            throw KernelError("route of \(tokenCount) tokens: a row without a token")
+        var tokens: [[UInt32]] = .init(repeating: [], count: shape.expertCount)
+        for (token, choice) in RouterLogits.choices(values, shape).enumerated() {
+            for expert in choice { tokens[expert].append(UInt32(token)) }
         }
-        let offsets = try stream.read(rows.offsets)
+        guard try stream.read(rows.rowTokens) == tokens.flatMap({ $0 }) else {
+            throw KernelError("route of \(tokenCount) tokens: not the experts with the largest logits")
+        }
         let work = KernelWork(
             byteCount: 2 * tokenCount * shape.expertCount + 12 * tokenCount * shape.routing.topK, operationCount: 0)
         return KernelRow(
-            .route, tokenCount: tokenCount, distinctExpertCount: zip(offsets, offsets.dropFirst()).count { $0 < $1 },
-            work: work, times: times, limits: limits)
+            .route, tokenCount: tokenCount, distinctExpertCount: logits.distinctExpertCount, work: work, times: times,
+            limits: limits)
     }
 
     /// Copies of a matrix.
@@ -86,29 +91,10 @@ extension CUDAKernelBenchmark {
                 tokenCount: tokenCount, input: input, output: output, workspace: workspace, on: stream)
         }
         try check(output, rowCount: tokenCount, pitch: outputPitch, of: .linear)
-        let isQuantized = activationPrecision == .nvfp4 && matrix.format == .nvfp4
         let work = KernelWork(
             byteCount: matrix.byteCount, operationCount: 2 * tokenCount * matrix.rowCount * matrix.columnCount)
         return KernelRow(
-            .linear, layout: matrix.name + (isQuantized ? " w4a4" : ""), tokenCount: tokenCount, work: work,
-            times: times, limits: limits)
-    }
-}
-
-extension LayerShape {
-    /// One expert with random weights.
-    func expert(seed: UInt64) -> ExpertWeights {
-        func matrix(_ name: String, _ rowCount: Int, _ columnCount: Int) -> WeightMatrix {
-            SyntheticWeights.matrix(
-                name, rowCount: rowCount, columnCount: columnCount, format: format.weights,
-                seed: name.utf8.reduce(seed) { $0 &* 31 &+ UInt64($1) })
-        }
-        let biases = ExpertWeights.Biases(
-            gate: [Float](repeating: 0.125, count: intermediateSize),
-            up: [Float](repeating: -0.125, count: intermediateSize),
-            down: [Float](repeating: 0.125, count: hiddenSize))
-        return ExpertWeights(
-            gate: matrix("gate", intermediateSize, hiddenSize), up: matrix("up", intermediateSize, hiddenSize),
-            down: matrix("down", hiddenSize, intermediateSize), biases: hasBiases ? biases : nil)
+            .linear, layout: matrix.name(activationPrecision), tokenCount: tokenCount, work: work, times: times,
+            limits: limits)
     }
 }

@@ -64,11 +64,6 @@ public struct CUDAKernelBenchmark {
         return configuration
     }
 
-    /// Which kernels compute the layer for which numbers of tokens, and why not others.
-    ///
-    /// - Throws: `CUDAError` if there are none for some.
-    public func resolution() throws -> MoEResolution { try MoEResolution(configuration, on: loader.context.device) }
-
     /// Measures an operation for all numbers of tokens.
     ///
     /// - Parameters:
@@ -115,6 +110,13 @@ public struct CUDAKernelBenchmark {
         }
         let buffer = try DeviceBuffer<UInt16>(loader.context, count: bits.count)
         try stream.write(bits, to: buffer)
+        return buffer
+    }
+
+    /// Numbers that BF16 holds, in the GPU's memory.
+    func bfloat16(_ values: [Float]) throws -> DeviceBuffer<UInt16> {
+        let buffer = try DeviceBuffer<UInt16>(loader.context, count: values.count)
+        try stream.write(values.map { UInt16(truncatingIfNeeded: $0.bitPattern >> 16) }, to: buffer)
         return buffer
     }
 

@@ -12,9 +12,10 @@ struct ExpertLayers {
 
     /// Makes as many copies as rotation needs; the experts of a layer have equal weights at addresses of their own.
     ///
-    /// - Parameter onNote: told how long the first layer's kernels took to load.
+    /// - Parameter onNote: told which kernels compute which numbers of tokens, and how long they took to load.
     init(_ benchmark: CUDAKernelBenchmark, onNote: (String) -> Void) throws {
         let (configuration, stream, loader) = (benchmark.configuration, benchmark.stream, benchmark.loader)
+        onNote("\(try MoEResolution(configuration, on: loader.context.device))")
         let expert = benchmark.shape.expert(seed: benchmark.seed)
         let copyCount = benchmark.copyCount(ofByteCount: try MoEWeights.byteCount(for: configuration))
         let copies = try (0..<copyCount).map { _ in
@@ -38,12 +39,8 @@ struct ExpertLayers {
 
     /// Times the layer from router logits to output.
     func measureLayer(_ tokenCount: Int) throws -> KernelRow {
-        let logits = makeLogits(tokenCount)
-        let sets = try logits.sets.map { values in
-            let buffer = try DeviceBuffer<UInt16>(benchmark.stream.context, count: values.count)
-            try benchmark.stream.write(values.map { UInt16(truncatingIfNeeded: $0.bitPattern >> 16) }, to: buffer)
-            return buffer
-        }
+        let logits = RouterLogits(shape, tokenCount: tokenCount, seed: benchmark.seed)
+        let sets = try logits.sets.map(benchmark.bfloat16)
         return try measure(.moe, tokenCount, logits) { index, input, output in
             try layers[index % layers.count].enqueue(
                 tokenCount: tokenCount, input: input, logits: sets[index / layers.count % sets.count], output: output,
@@ -53,29 +50,21 @@ struct ExpertLayers {
 
     /// Times both products of the experts that the same logits choose, their rows being in memory before the first launch.
     func measureExperts(_ tokenCount: Int) throws -> KernelRow {
-        let logits = makeLogits(tokenCount)
-        let (topK, blockRowCounts) = (shape.routing.topK, layers[0].blockRowCounts(tokenCount: tokenCount))
+        let logits = RouterLogits(shape, tokenCount: tokenCount, seed: benchmark.seed)
+        let weight = 1 / Float(shape.routing.topK)
         let sets = try logits.sets.map { values in
-            let choices = (0..<tokenCount).map { token in
-                let logits = values[token * shape.expertCount..<(token + 1) * shape.expertCount]
-                return RouterLogits.largest(logits, count: topK).map {
-                    HostRoutedRows.Choice(expert: $0, weight: 1 / Float(topK))
-                }
+            let choices = RouterLogits.choices(values, shape).map { experts in
+                experts.map { HostRoutedRows.Choice(expert: $0, weight: weight) }
             }
-            return try RoutedRows(
-                HostRoutedRows(choices, topK: topK, blockRowCounts: blockRowCounts), on: benchmark.stream)
+            let rows = try HostRoutedRows(
+                choices, topK: shape.routing.topK, blockRowCounts: layers[0].blockRowCounts(tokenCount: tokenCount))
+            return try RoutedRows(rows, on: benchmark.stream)
         }
         return try measure(.experts, tokenCount, logits) { index, input, output in
             try layers[index % layers.count].enqueue(
                 tokenCount: tokenCount, input: input, rows: sets[index / layers.count % sets.count],
                 routingIsEarly: true, output: output, workspace: workspace, on: benchmark.stream)
         }
-    }
-
-    private func makeLogits(_ tokenCount: Int) -> RouterLogits {
-        var random = SplitMix64(seed: benchmark.seed ^ 0x6C6F_6769_7473 &+ UInt64(tokenCount))
-        return RouterLogits(
-            tokenCount: tokenCount, expertCount: shape.expertCount, topK: shape.routing.topK, using: &random)
     }
 
     /// Times launches, each with an index, the input and the output.

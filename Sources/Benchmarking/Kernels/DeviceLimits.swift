@@ -2,7 +2,7 @@
 public struct DeviceLimits: Sendable, Equatable {
     /// Bytes read from memory in a second.
     public let bytesPerSecond: Double
-    /// Multiplications and additions of float32 numbers in a second.
+    /// Multiplications and additions in a second: of float32 numbers on CPUs, of BF16 matrices on GPUs.
     public let operationsPerSecond: Double
 
     /// Describes a device.

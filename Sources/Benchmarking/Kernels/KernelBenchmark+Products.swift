@@ -5,7 +5,7 @@ extension KernelBenchmark {
     /// Copies of the matrix `[H, H]`.
     func makeMatrices() throws -> [Device.Linear] {
         let copyCount = try copyCount(ofByteCount: shape.linearByteCount, what: "the matrix")
-        let matrix = matrix("linear", rowCount: shape.hiddenSize, columnCount: shape.hiddenSize)
+        let matrix = shape.matrix("linear", rowCount: shape.hiddenSize, columnCount: shape.hiddenSize, seed: seed)
         return try (0..<copyCount).map { _ in
             try device.makeLinear([matrix], bias: nil)
         }
@@ -15,24 +15,10 @@ extension KernelBenchmark {
     func makeLayers() throws -> [Device.FeedForward] {
         let (byteCount, overflow) = shape.expertByteCount.multipliedReportingOverflow(by: shape.expertCount)
         let copyCount = try copyCount(ofByteCount: overflow ? .max : byteCount, what: "the layer")
-        let (hidden, intermediate) = (shape.hiddenSize, shape.intermediateSize)
-        let biases = ExpertWeights.Biases(
-            gate: [Float](repeating: 0.125, count: intermediate), up: [Float](repeating: -0.125, count: intermediate),
-            down: [Float](repeating: 0.125, count: hidden))
-        let expert = ExpertWeights(
-            gate: matrix("gate", rowCount: intermediate, columnCount: hidden),
-            up: matrix("up", rowCount: intermediate, columnCount: hidden),
-            down: matrix("down", rowCount: hidden, columnCount: intermediate), biases: shape.hasBiases ? biases : nil)
-        let experts = [ExpertWeights](repeating: expert, count: shape.expertCount)
+        let experts = [ExpertWeights](repeating: shape.expert(seed: seed), count: shape.expertCount)
         return try (0..<copyCount).map { _ in
             try device.makeFeedForward(experts, activation: shape.activation)
         }
-    }
-
-    private func matrix(_ name: String, rowCount: Int, columnCount: Int) -> WeightMatrix {
-        SyntheticWeights.matrix(
-            name, rowCount: rowCount, columnCount: columnCount, format: shape.format.weights,
-            seed: name.utf8.reduce(seed) { $0 &* 31 &+ UInt64($1) })
     }
 
     /// Multiplies tokens by a matrix.
@@ -52,7 +38,7 @@ extension KernelBenchmark {
 
     /// Routes tokens to the experts of a layer.
     func moe(_ tokenCount: Int, _ layers: [Device.FeedForward]) throws -> KernelRow {
-        let logits = routerLogits(tokenCount)
+        let logits = RouterLogits(shape, tokenCount: tokenCount, seed: seed)
         let sets = try logits.sets.map { try device.makeActivations($0, columnCount: shape.expertCount) }
         let input = try activations(tokenCount)
         // The layer adds to it, so it cannot begin as NaN.

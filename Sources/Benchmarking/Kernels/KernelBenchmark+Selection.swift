@@ -30,31 +30,21 @@ extension KernelBenchmark {
 
     /// Chooses experts by logits that the caches hold, as after the router.
     func route(_ tokenCount: Int) throws -> KernelRow {
-        let (expertCount, topK) = (shape.expertCount, shape.routing.topK)
-        let logits = routerLogits(tokenCount)
-        let sets = try logits.sets.map { try device.makeActivations($0, columnCount: expertCount) }
+        let logits = RouterLogits(shape, tokenCount: tokenCount, seed: seed)
+        let sets = try logits.sets.map { try device.makeActivations($0, columnCount: shape.expertCount) }
         var last = 0
         let times = try repetition.measure { index in
             last = index % sets.count
             try device.selectExperts(shape.routing, logits: sets[last], rowCount: tokenCount)
             try device.waitForOperations(sets[last])
         }
-        let expected = (0..<tokenCount).flatMap { row in
-            RouterLogits.largest(logits.sets[last][row * expertCount..<(row + 1) * expertCount], count: topK)
-        }
+        let expected = RouterLogits.choices(logits.sets[last], shape).flatMap { $0 }
         guard try device.readSelectedExperts().map({ Int($0) }) == expected else {
             throw KernelError("route of \(tokenCount) tokens: not the experts with the largest logits")
         }
         return KernelRow(
             .route, tokenCount: tokenCount, distinctExpertCount: logits.distinctExpertCount,
             work: .route(shape, tokenCount: tokenCount), times: times, limits: limits)
-    }
-
-    /// Logits for a number of tokens.
-    func routerLogits(_ tokenCount: Int) -> RouterLogits {
-        var random = SplitMix64(seed: seed ^ 0x6C6F_6769_7473 &+ UInt64(tokenCount))
-        return RouterLogits(
-            tokenCount: tokenCount, expertCount: shape.expertCount, topK: shape.routing.topK, using: &random)
     }
 }
 

@@ -8,15 +8,12 @@ public enum KernelOperation: String, Sendable, CaseIterable {
     case quantize
     /// The experts of each token are chosen by logits `[T, E]`.
     case route
-    /// Activations `[T, H]` times a matrix `[H, H]`.
+    /// Activations `[T, H]` times a matrix `[H, H]`; of Scout's shape on GPUs also times others.
     case linear
     /// Tokens pass through the experts that their logits choose.
     case moe
     /// Tokens pass through experts that were chosen before; on GPUs only.
     case experts
-
-    /// Whether experts compute.
-    public var isOfExperts: Bool { self == .moe || self == .experts }
 
     /// Whether it is measured on GPUs only.
     public var needsGPU: Bool { self == .copy || self == .experts }

@@ -39,7 +39,7 @@ public struct KernelReport {
     // MARK: Table
 
     private static let columns: [(title: String, width: Int)] = [
-        ("operation", -9), ("layout", -6), ("tokens", 6), ("experts", 7), ("median us", 12), ("min us", 12),
+        ("operation", -9), ("layout", -18), ("tokens", 6), ("experts", 7), ("median us", 12), ("min us", 12),
         ("MB", 10), ("GB/s", 8), ("GFLOP/s", 9), ("limit us", 11), ("% of limit", 10),
     ]
 

@@ -2,7 +2,7 @@
 public struct KernelRow: Sendable {
     /// What was measured.
     public let operation: KernelOperation
-    /// The layout of block scales of ``KernelOperation/quantize``, empty for the others.
+    /// The layout of block scales of ``KernelOperation/quantize``; on GPUs the matrix or the backend, else empty.
     public let layout: String
     /// `T`.
     public let tokenCount: Int

@@ -80,8 +80,17 @@ public struct LayerShape: Sendable, Equatable {
         let columnCount: Int
         let format: SyntheticWeights.Format
 
-        /// What tables call it: `7168 x 5120 nvfp4`.
-        var name: String { "\(rowCount) x \(columnCount) \(format.rawValue)" }
+        /// What tables call it: `7168 x 5120 nvfp4`, or `7168 x 5120 w4a4` where activations are rounded too.
+        func name(_ activationPrecision: ActivationPrecision) -> String {
+            let formatName =
+                switch format {
+                case .nvfp4: activationPrecision == .nvfp4 ? "w4a4" : "nvfp4"
+                case .mxfp4: "mxfp4"
+                case .float8: "fp8"
+                case .bfloat16: "bf16"
+                }
+            return "\(rowCount) x \(columnCount) \(formatName)"
+        }
 
         /// The bytes of elements or codes, and block scales.
         var byteCount: Int {

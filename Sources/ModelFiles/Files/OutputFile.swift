@@ -36,15 +36,6 @@ package struct OutputFile: ~Copyable {
         if !isFinished { unlink(path) }
     }
 
-    /// Writes a whole new text file.
-    package static func write(_ text: String, creating path: String) throws(ModelFileError) {
-        var file = try OutputFile(creating: path)
-        try Array(text.utf8).withUnsafeBufferPointer { (bytes) throws(ModelFileError) in
-            try file.write(UnsafeRawBufferPointer(bytes))
-        }
-        try file.finish()
-    }
-
     /// Appends bytes.
     ///
     /// - Throws: ``ModelFileError`` with code `inaccessible` if they cannot be written, as when the disk is full.
@@ -58,6 +49,19 @@ package struct OutputFile: ~Copyable {
                 throw ModelFileError(.inaccessible, file: path, "cannot write: \(FileSystem.lastErrorText())")
             }
             rest = rest.dropFirst(count)
+        }
+    }
+
+    /// Replaces what the file holds; from then on it is kept.
+    ///
+    /// - Throws: ``ModelFileError`` with code `inaccessible` if the text cannot be written.
+    package mutating func replace(with text: String) throws(ModelFileError) {
+        guard ftruncate(descriptor, 0) == 0, lseek(descriptor, 0, SEEK_SET) == 0 else {
+            throw ModelFileError(.inaccessible, file: path, "cannot write: \(FileSystem.lastErrorText())")
+        }
+        isFinished = true
+        try Array(text.utf8).withUnsafeBufferPointer { (bytes) throws(ModelFileError) in
+            try write(UnsafeRawBufferPointer(bytes))
         }
     }
 

@@ -1,5 +1,6 @@
 public import ArgumentParser
 public import Benchmarking
+import CUDA
 public import CUDAKernels
 import Kernels
 import ModelFiles
@@ -62,16 +63,14 @@ struct BenchKernels: AsyncParsableCommand {
     }
 
     func run() async throws {
-        for case let file? in [json, plot] where FileSystem.kind(of: file) != .missing {
-            throw ModelFileError(.inaccessible, file: file, "the file exists already")
-        }
+        let files = (json: try json.map(ReportFile.init), plot: try plot.map(ReportFile.init))
         switch backendOptions.device {
         case .auto, .cpu:
             let backend = try backendOptions.backend(activations: activations)
             let limits = backend.measureLimits()
             let benchmark = KernelBenchmark(
                 backend, shape: try shapeOptions.layerShape(), tokenCounts: tokens.ids, limits: limits, seed: seed)
-            try report(backend.deviceName, threadCount: backend.threadCount, limits, benchmark.run)
+            try report(backend.deviceName, threadCount: backend.threadCount, limits, to: files, benchmark.run)
         case .cuda:
             let experts = try moeBackend ?? ProcessSettings.moeBackend()
             let loader = try CUDASettings().loader()
@@ -79,10 +78,7 @@ struct BenchKernels: AsyncParsableCommand {
             let benchmark = try CUDAKernelBenchmark(
                 loader, shape: try shapeOptions.layerShape(), tokenCounts: tokens.ids, limits: limits, seed: seed,
                 backend: experts, activationPrecision: activations)
-            if operations.isEmpty || operations.contains(where: \.isOfExperts) {
-                StandardError.print("\(try benchmark.resolution())")
-            }
-            try report(benchmark.deviceName, threadCount: nil, limits) {
+            try report(benchmark.deviceName, threadCount: nil, limits, to: files) {
                 try benchmark.run($0, onNote: StandardError.print, onRow: $1)
             }
         }
@@ -90,6 +86,7 @@ struct BenchKernels: AsyncParsableCommand {
 
     private func report(
         _ deviceName: String, threadCount: Int?, _ limits: DeviceLimits,
+        to files: (json: ReportFile?, plot: ReportFile?),
         _ run: (KernelOperation, (KernelRow) throws -> Void) throws -> Void
     ) throws {
         var report = KernelReport(
@@ -97,17 +94,24 @@ struct BenchKernels: AsyncParsableCommand {
                 deviceName: deviceName, threadCount: threadCount, shape: try shapeOptions.layerShape(), seed: seed,
                 limits: limits))
         try StandardOutput.write(report.header)
-        let all = KernelOperation.allCases.filter { !$0.needsGPU || backendOptions.device == .cuda }
-        for operation in operations.isEmpty ? all : operations {
-            try run(operation) { row in
-                report.append(row)
-                try StandardOutput.write(KernelReport.line(row))
+        for operation in measured {
+            do {
+                try run(operation) { row in
+                    report.append(row)
+                    try StandardOutput.write(KernelReport.line(row))
+                    try files.json?.update(JSON.object(report.json).text(indented: true) + "\n")
+                    try files.plot?.update(report.svg)
+                }
+            } catch let error as CUDAError where error.code == .unsupported && operations.isEmpty {
+                StandardError.print("\(operation.rawValue) is left out: \(error)")
             }
         }
-        if let json {
-            try OutputFile.write(JSON.object(report.json).text(indented: true) + "\n", creating: json)
-        }
-        if let plot { try OutputFile.write(report.svg, creating: plot) }
+    }
+
+    /// All operations of the device unless some are named.
+    private var measured: [KernelOperation] {
+        operations.isEmpty
+            ? KernelOperation.allCases.filter { !$0.needsGPU || backendOptions.device == .cuda } : operations
     }
 }
 

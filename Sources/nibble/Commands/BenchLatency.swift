@@ -57,9 +57,7 @@ struct BenchLatency: AsyncParsableCommand {
     }
 
     func run() async throws {
-        if let json, FileSystem.kind(of: json) != .missing {
-            throw ModelFileError(.inaccessible, file: json, "the file exists already")
-        }
+        let file = try json.map(ReportFile.init)
         let backend = try modelOptions.backend()
         let (transformer, volume, memory) = try load(backend)
         let contextLength = transformer.specification.contextLength
@@ -79,12 +77,12 @@ struct BenchLatency: AsyncParsableCommand {
             benchmark: benchmark, result: result, volume: volume,
             peakResidentByteCount: ProcessMemory.peakResidentByteCount)
         try StandardOutput.write(report.text)
-        if let json {
+        if let file {
             var members = report.json
             members["model"] = .string(config ?? modelOptions.model ?? "storyteller-nvfp4")
             members["cpu"] = .string(backend.instructionSet.rawValue)
             members["threads"] = .integer(backend.threadCount)
-            try OutputFile.write(JSON.object(members).text(indented: true) + "\n", creating: json)
+            try file.update(JSON.object(members).text(indented: true) + "\n")
         }
     }
 

@@ -24,13 +24,11 @@ extension EnvironmentCommand {
             rows.append(Row(name: "nvrtc", value: "none", source: "\(error)"))
         }
         rows.append(
-            Row(
-                name: "gpu kernels", value: settings.sourceFolder ?? "built in",
-                source: settings.sourceFolder == nil ? "default" : "NIBBLE_KERNEL_SOURCES"))
-        rows.append(
-            Row(
-                name: "moe backend", value: (try? ProcessSettings.moeBackend().rawValue) ?? "invalid",
-                source: ProcessSettings.variable("NIBBLE_MOE_BACKEND") == nil ? "default" : "NIBBLE_MOE_BACKEND"))
+            row("gpu kernels", variable: "NIBBLE_KERNEL_SOURCES") {
+                _ = try settings.sources()
+                return settings.sourceFolder ?? "built in"
+            })
+        rows.append(row("moe backend", variable: "NIBBLE_MOE_BACKEND") { try ProcessSettings.moeBackend().rawValue })
         let cache = settings.cacheFolder.map { folder in
             Row(
                 name: "gpu kernel cache", value: "\(KernelCache.entries(in: folder.path).count) in \(folder.path)",
@@ -39,5 +37,14 @@ extension EnvironmentCommand {
         rows.append(
             cache ?? Row(name: "gpu kernel cache", value: "none", source: "NIBBLE_KERNEL_CACHE and HOME are not set"))
         return rows
+    }
+    /// A setting that an environment variable can change, or what is wrong with it.
+    private func row(_ name: String, variable: String, _ value: () throws -> String) -> Row {
+        do {
+            let source = ProcessSettings.variable(variable) == nil ? "default" : variable
+            return Row(name: name, value: try value(), source: source)
+        } catch {
+            return Row(name: name, value: "invalid", source: "\(error)")
+        }
     }
 }

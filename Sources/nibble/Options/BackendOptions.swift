@@ -20,10 +20,9 @@ struct BackendOptions: ParsableArguments {
         }
     }
 
-    /// The backend that the options and the environment ask for.
+    /// The CPU as the options and the environment ask for it.
     func backend(activations: ActivationPrecision = .full) throws -> CPUBackend {
-        if device == .cuda { throw ValidationError("--device cuda: models run on the CPU so far.") }
-        return try CPUBackend(
+        try CPUBackend(
             threadCount: threads ?? ProcessSettings.threadCount().value, activationPrecision: activations,
             instructionSet: ProcessSettings.instructionSet().value)
     }

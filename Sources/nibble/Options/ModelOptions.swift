@@ -19,6 +19,10 @@ struct ModelOptions: ParsableArguments {
     @Option(help: "What enters quantized layers: full precision, or NVFP4 as Blackwell computes (W4A4).")
     var activations: ActivationPrecision = .full
 
+    func validate() throws {
+        if backendOptions.device == .cuda { throw ValidationError("--device cuda: models run on the CPU so far.") }
+    }
+
     /// The folder of the model.
     func folder() throws -> String {
         guard let model else { return try ShippedModel.folder() }
