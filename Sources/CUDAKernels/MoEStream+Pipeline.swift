@@ -70,7 +70,7 @@ extension MoEStream {
             }
         return chunks.flatMap { chunk in
             shape.up == nil
-                ? [5, 4, 3].map { linear(chunk: chunk, stages: $0, rowCount: rowCount) }
+                ? [5, 4, 3].map { linear(chunk: chunk, stages: $0, rowCount: rowCount, architecture) }
                 : [6, 4, 2].map { experts(chunk: chunk, stages: $0, architecture) }
         }
     }
@@ -84,14 +84,16 @@ extension MoEStream {
             chunkTurns: architecture.major == 9 ? 2 : 1, residentCount: 1)
     }
 
-    /// Linear layers share an SM with the one before, and begin to read, slowly, while that one still does.
+    /// Linear layers share an SM with the one before, and begin to read, slowly, while that one still does; not on Blackwell,
+    /// where half of the registers are too few.
     ///
     /// Eight warps multiply; with few token rows there are registers for two blocks of weight rows a warp.
-    private static func linear(chunk: Int, stages: Int, rowCount: Int) -> Pipeline {
+    private static func linear(chunk: Int, stages: Int, rowCount: Int, _ architecture: Architecture) -> Pipeline {
         let warpTiles = rowCount <= 8 && chunk >= 4 ? 2 : 1
         return Pipeline(
             chunk: chunk, stages: stages, inFlight: 3, lead: 2, middle: 2, warpTiles: warpTiles,
-            slabTurns: 2 * warpTiles, chunkTurns: 1, residentCount: rowCount <= 8 ? 2 : 1)
+            slabTurns: 2 * warpTiles, chunkTurns: 1,
+            residentCount: rowCount <= 8 && architecture.major == 9 ? 2 : 1)
     }
 
     init(_ shape: ExpertShape, rowCount: Int, tokenCount: Int, pipeline: Pipeline, route: Route? = nil) {

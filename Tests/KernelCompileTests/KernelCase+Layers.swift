@@ -56,7 +56,8 @@ extension KernelCase {
             ("nemotron", nemotron, [1, 8]), ("bf16", bfloat16, [1, 8]),
         ]
         let linear: [(String, ExpertShape, [Int])] = [
-            ("attention", attention, [1, 8]), ("mxfp4", mxfp4, [8]), ("fp8", float8, [1, 32]), ("head", head, [1, 16]),
+            ("attention", attention, [1, 2, 8]), ("mxfp4", mxfp4, [8]), ("fp8", float8, [1, 8, 32]),
+            ("head", head, [1, 8, 16]),
         ]
         return try experts.flatMap { name, configuration, tokenCounts in
             let route = try configuration.streamedRoute()
@@ -72,13 +73,13 @@ extension KernelCase {
             }
     }
 
-    /// Those for eight tokens are compiled for all architectures, with as long a pipeline as fits there.
+    /// Those for two and for eight tokens are compiled for all architectures, with as long a pipeline as fits there.
     private static func streaming(
         _ name: String, _ shape: ExpertShape, _ route: Route? = nil, tokenCount: Int,
         _ change: (MoEStream) -> MoEStream = { $0 }
     ) throws -> [KernelCase] {
         try cases(
-            for: tokenCount == 8 ? withCopyEngine : hopper, ["HMMA", "UBLKCP", "LDGSTS"],
+            for: [2, 8].contains(tokenCount) ? withCopyEngine : hopper, ["HMMA", "UBLKCP", "LDGSTS"],
             "\(name), \(tokenCount) tokens"
         ) { architecture in
             let kernel = MoEStream(
