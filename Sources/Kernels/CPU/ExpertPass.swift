@@ -131,15 +131,13 @@ struct ExpertPass {
         let kernels = backend.kernels
         let outputRows = hiddenRows + step.rows.count
         for (index, row) in step.rows.enumerated() { outputRows[index] = output.row(row) }
-        // A task has its columns of the output to itself, and reads a run of blocks of each expert: where memory counts
-        // more than how evenly the products are divided, the fewer tasks, the longer the runs.
-        let tasksPerThread = step.rows.count < 4 * step.groups.count ? 4 : CPUBackend.tasksPerThread
+        // A task has its columns of the output to itself, and reads a run of blocks of each expert.
         let blockCount = (layer.hiddenSize + PackedShape.blockRows - 1) / PackedShape.blockRows
-        let taskCount = min(blockCount, backend.pool.awakeThreadCount * tasksPerThread)
+        let tasks = FallingRuns.dividing(blockCount, threadCount: backend.pool.awakeThreadCount)
         let largestGroup = step.largestGroup
-        backend.pool.runInLanes(taskCount, operationCount: operationCount(matrixCount: 1)) { task, lane in
+        backend.pool.runInLanes(tasks.count, operationCount: operationCount(matrixCount: 1)) { task, lane in
             let scratch = LaneScratch(base: lanes, lane: lane, rowCount: largestGroup)
-            let blocks = blockCount * task / taskCount..<blockCount * (task + 1) / taskCount
+            let blocks = tasks[task]
             for index in step.groups.indices {
                 let (group, hidden) = (step.groups[index], hiddenInputs[index])
                 let down = layer.blocks[group.expert].down
