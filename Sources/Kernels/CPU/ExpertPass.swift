@@ -71,7 +71,7 @@ struct ExpertPass {
 
     /// Writes `activation(gate(x), up(x))` of all assignments to the hidden rows.
     func multiplyGateAndUp() {
-        let work = ExpertWork(step, of: layer)
+        let work = ExpertWork(step, blockCount: PackedShape.blockCount(ofRows: layer.intermediateSize))
         let division = backend.division(tasksPerThread: CPUBackend.tasksPerThread)
         let largestGroup = step.largestGroup
         backend.pool.runInLanes(division.taskCount, operationCount: operationCount(matrixCount: 2)) { task, lane in
@@ -139,7 +139,7 @@ struct ExpertPass {
         // more than how evenly the products are divided, the fewer tasks, the longer the runs.
         let division = backend.division(
             tasksPerThread: step.rows.count < 4 * step.groups.count ? 4 : CPUBackend.tasksPerThread)
-        let blockCount = (layer.hiddenSize + PackedShape.blockRows - 1) / PackedShape.blockRows
+        let blockCount = PackedShape.blockCount(ofRows: layer.hiddenSize)
         let largestGroup = step.largestGroup
         backend.pool.runInLanes(division.taskCount, operationCount: operationCount(matrixCount: 1)) { task, lane in
             let scratch = LaneScratch(base: lanes, lane: lane, rowCount: largestGroup)

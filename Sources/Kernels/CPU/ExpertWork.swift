@@ -15,9 +15,8 @@ struct ExpertWork {
     /// The units of work of all groups.
     let total: Int
 
-    /// Describes the work of a step.
-    init(_ step: ExpertStep, of layer: CPUFeedForward) {
-        let blockCount = (layer.intermediateSize + PackedShape.blockRows - 1) / PackedShape.blockRows
+    /// Describes the work of a step whose experts have so many blocks of hidden values.
+    init(_ step: ExpertStep, blockCount: Int) {
         var total = 0
         groups = step.groups.map { group in
             // Reading a block takes about as long as two rows' products with it.
