@@ -60,6 +60,75 @@ static ALWAYS_INLINE bool pack_group(
     return true;
 }
 
+typedef uint8_t bytes16 __attribute__((ext_vector_type(16)));
+typedef uint32_t words4 __attribute__((ext_vector_type(4)));
+
+// The four block scales of each of 16 rows to a line of scales: false, with nothing of use written, unless they are what
+// packing keeps as it is or adds a constant to. E4M3's are then normal numbers above zero, E8M0's not NaN.
+static ALWAYS_INLINE bool pack_plain_scales(
+    nibble_format format, const uint8_t *scales, ptrdiff_t row_stride, uint8_t *line) {
+    bytes16 quarters[4];
+    for (size_t row = 0; row < NIBBLE_BLOCK_ROWS; row++) {
+        memcpy((uint8_t *)quarters + 4 * row, scales + (ptrdiff_t)row * row_stride, 4);
+    }
+    bytes16 extremes[2] = {quarters[0], quarters[0]};
+    for (int i = 1; i < 4; i++) {
+        extremes[0] = __builtin_elementwise_min(extremes[0], quarters[i]);
+        extremes[1] = __builtin_elementwise_max(extremes[1], quarters[i]);
+    }
+    uint8_t smallest = __builtin_reduce_min(extremes[0]), largest = __builtin_reduce_max(extremes[1]);
+    if (format == NIBBLE_NVFP4 ? smallest < 8 || largest >= E4M3_NAN : largest == E8M0_NAN) return false;
+    // Each round interleaves the halves of 64 bytes; after four, group comes before row.
+    for (int round = 0; round < 4; round++) {
+        bytes16 turned[4];
+        for (int i = 0; i < 2; i++) {
+            bytes16 a = quarters[i], b = quarters[i + 2];
+            turned[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            turned[2 * i + 1] =
+                __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+        }
+        memcpy(quarters, turned, sizeof quarters);
+    }
+    for (int i = 0; i < 4; i++) quarters[i] += (uint8_t)(format == NIBBLE_NVFP4 ? 3 << 3 : 0);
+    memcpy(line, quarters, sizeof quarters);
+    return true;
+}
+
+// The codes of 16 rows under a line of plain scales: 32-bit words change places.
+static ALWAYS_INLINE void pack_plain_codes(
+    size_t words, const uint8_t *codes, ptrdiff_t row_stride, uint8_t *lines) {
+    for (size_t row = 0; row < NIBBLE_BLOCK_ROWS; row += 4) {
+        for (size_t word = 0; word < words; word += 4) {
+            words4 in[4];
+            for (size_t i = 0; i < 4; i++) memcpy(in + i, codes + (ptrdiff_t)(row + i) * row_stride + 4 * word, 16);
+            words4 low[2], high[2];
+            for (int i = 0; i < 2; i++) {
+                low[i] = __builtin_shufflevector(in[i], in[i + 2], 0, 4, 1, 5);
+                high[i] = __builtin_shufflevector(in[i], in[i + 2], 2, 6, 3, 7);
+            }
+            words4 out[4] = {
+                __builtin_shufflevector(low[0], low[1], 0, 4, 1, 5), __builtin_shufflevector(low[0], low[1], 2, 6, 3, 7),
+                __builtin_shufflevector(high[0], high[1], 0, 4, 1, 5),
+                __builtin_shufflevector(high[0], high[1], 2, 6, 3, 7),
+            };
+            for (size_t i = 0; i < 4; i++) memcpy(lines + (word + i) * LINE_BYTES + row * 4, out + i, 16);
+        }
+    }
+}
+
+// Four groups of columns of 16 rows that lie together; false, with the run in part written, where scales are not plain.
+static ALWAYS_INLINE bool pack_plain_run(
+    const nibble_matrix_source *source, nibble_format format, size_t first_row, size_t first_group, uint8_t *run) {
+    const size_t columns = group_columns(format);
+    const uint8_t *scales =
+        source->scales + (ptrdiff_t)first_row * source->scale_row_stride + (ptrdiff_t)first_group;
+    if (!pack_plain_scales(format, scales, source->scale_row_stride, run)) return false;
+    const uint8_t *codes = source->elements + (ptrdiff_t)first_row * source->element_row_stride +
+                           (ptrdiff_t)(first_group * columns / 2);
+    pack_plain_codes(SCALED_GROUPS * columns / LINE_COLUMNS, codes, source->element_row_stride, run + LINE_BYTES);
+    return true;
+}
+
 // The groups of columns that share a line of scales, of all rows: row by row where a row's codes lie together, otherwise
 // group by group, as then the codes of neighbouring rows do.
 static ALWAYS_INLINE bool pack_run(
@@ -93,7 +162,10 @@ static ALWAYS_INLINE bool pack_codes(
             if (count > SCALED_GROUPS) count = SCALED_GROUPS;
             is_packed = pack_run(source, format, false, first_row, rows, first, count, run);
         } else if (count >= SCALED_GROUPS) {
-            is_packed = pack_run(source, format, true, first_row, rows, first, SCALED_GROUPS, run);
+            is_packed =
+                (rows == NIBBLE_BLOCK_ROWS && source->scale_column_stride == 1 &&
+                 pack_plain_run(source, format, first_row, first, run)) ||
+                pack_run(source, format, true, first_row, rows, first, SCALED_GROUPS, run);
         } else {
             is_packed = pack_run(source, format, true, first_row, rows, first, count, run);
         }
@@ -131,7 +203,10 @@ bool nibble_pack_block(const nibble_matrix_source *source, size_t first_row, uin
     size_t rows = source->rows - first_row;
     if (rows > NIBBLE_BLOCK_ROWS) rows = NIBBLE_BLOCK_ROWS;
     // Padding: missing rows, the second column of a last odd one, unused scales.
-    memset(block, 0, nibble_block_bytes(source->format, source->columns));
+    size_t whole = is_packed(source->format) ? SCALED_GROUPS * group_columns(source->format) : 2;
+    if (rows < NIBBLE_BLOCK_ROWS || source->columns % whole != 0) {
+        memset(block, 0, nibble_block_bytes(source->format, source->columns));
+    }
     switch (source->format) {
     case NIBBLE_NVFP4: return pack_codes(source, NIBBLE_NVFP4, first_row, rows, block);
     case NIBBLE_MXFP4: return pack_codes(source, NIBBLE_MXFP4, first_row, rows, block);

@@ -2,8 +2,8 @@ public import Kernels
 
 /// The weights of a model in a backend's arrangement.
 public struct TransformerWeights<B: Backend> {
-    /// The weights of one layer.
-    struct Layer {
+    /// The weights of one layer: an object, since a copy of all that it refers to takes as long as a norm.
+    final class Layer {
         let attentionNorm: B.Vector
         /// Query, key and value projections as one.
         let projections: B.Linear
@@ -11,6 +11,18 @@ public struct TransformerWeights<B: Backend> {
         let attentionOutput: B.Linear
         let feedForwardNorm: B.Vector
         let feedForward: FeedForward
+
+        init(
+            attentionNorm: B.Vector, projections: B.Linear, attention: Attention<B.Vector>, attentionOutput: B.Linear,
+            feedForwardNorm: B.Vector, feedForward: FeedForward
+        ) {
+            self.attentionNorm = attentionNorm
+            self.projections = projections
+            self.attention = attention
+            self.attentionOutput = attentionOutput
+            self.feedForwardNorm = feedForwardNorm
+            self.feedForward = feedForward
+        }
     }
 
     /// The weights of a layer's feed-forward part.

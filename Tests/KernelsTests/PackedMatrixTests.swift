@@ -55,6 +55,23 @@ struct PackedMatrixTests {
         #expect(try rows(of: packed(mxfp4.matrix)).map(Double.init) == mxfp4.values)
     }
 
+    @Test(
+        "keeps lines of plain block scales, and those with others among them",
+        arguments: [MatrixCase.Format.nvfp4, .mxfp4])
+    func linesOfBlockScales(format: MatrixCase.Format) throws {
+        var random = SeededRandom(seed: 7)
+        let plain = format == .nvfp4 ? Array(UInt8(8)...126) : Array(0...252)
+        // Blocks of 16 rows with whole lines of scales, a part of a line, and missing rows; the odd scales wander.
+        for scaleBytes in [plain, [0] + plain, plain + [3], format == .nvfp4 ? plain + [0x88, 0x80] : plain] {
+            for (rowCount, columnCount) in [(32, 256), (48, 320), (40, 256)] {
+                let test = MatrixCase(
+                    format, rowCount: rowCount, columnCount: columnCount, scaleBytes: scaleBytes, random: &random)
+                let values = rows(of: try packed(test.matrix))
+                #expect(zip(values, test.values).allSatisfy { abs(Double($0) - $1) <= 0x1p-24 * abs($1) })
+            }
+        }
+    }
+
     @Test("keeps every half-precision number")
     func halves() throws {
         let bits = (UInt16.min...UInt16.max).map { $0.littleEndian }

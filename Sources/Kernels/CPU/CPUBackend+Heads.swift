@@ -30,7 +30,7 @@ extension CPUBackend {
             try rotaryTable.rows(of: rotary, for: rows, pool: pool)
         }
         let preparation = HeadPreparation(
-            projected: projected, attention: attention, shape: shape, rotations: rotations, vectors: vectors)
+            projected, attention: attention, shape: shape, rotations: rotations, vectors: vectors)
 
         // Neighbouring tasks are the same head of neighbouring rows, whose keys are neighbours in the cache.
         let headCount = shape.queryHeadCount + shape.keyValueHeadCount
@@ -79,15 +79,40 @@ extension SequenceRows<CPUKeyValueCache> {
 /// Prepares single heads of a step.
 private struct HeadPreparation {
     let projected: CPUActivations
-    let attention: Attention<CPUVector>
     let shape: AttentionShape
     let rotations: RotaryTable.Rows?
+    let pairing: RotaryEmbedding.Pairing
+    let temperature: AttentionTemperature?
     let vectors: nibble_vector_kernels
+    /// Norms before the rotation with these weights, nil for none.
+    let queryNorm: UnsafePointer<Float>?
+    let keyNorm: UnsafePointer<Float>?
+    /// Of the norms before or after the rotation.
+    let epsilon: Float
+    let isNormalizedAfterRotation: Bool
+
+    init(
+        _ projected: CPUActivations, attention: Attention<CPUVector>, shape: AttentionShape,
+        rotations: RotaryTable.Rows?, vectors: nibble_vector_kernels
+    ) {
+        self.projected = projected
+        self.shape = shape
+        self.rotations = rotations
+        self.vectors = vectors
+        pairing = attention.rotary?.pairing ?? .halfSplit
+        temperature = attention.temperature
+        (queryNorm, keyNorm, epsilon, isNormalizedAfterRotation) =
+            switch attention.headNorm {
+            case .none: (nil, nil, 0, false)
+            case .weightedBeforeRotation(let query, let key, let epsilon): (query.base, key.base, epsilon, false)
+            case .unweightedAfterRotation(let epsilon): (nil, nil, epsilon, true)
+            }
+    }
 
     func prepareQuery(_ head: Int, of step: StepRow, index: Int) {
         let query = projected.row(step.row) + head * shape.headSize
         normalizeAndRotate(query, index: index, weight: queryNorm)
-        if let temperature = attention.temperature {
+        if let temperature {
             vectors.scale(query, shape.headSize, temperature.factor(at: step.position), query)
         }
     }
@@ -110,28 +135,16 @@ private struct HeadPreparation {
         }
     }
 
-    private var queryNorm: CPUVector? {
-        if case .weightedBeforeRotation(let query, _, _) = attention.headNorm { query } else { nil }
-    }
-
-    private var keyNorm: CPUVector? {
-        if case .weightedBeforeRotation(_, let key, _) = attention.headNorm { key } else { nil }
-    }
-
-    private func normalizeAndRotate(_ head: UnsafeMutablePointer<Float>, index: Int, weight: CPUVector?) {
-        if case .weightedBeforeRotation(_, _, let epsilon) = attention.headNorm {
-            vectors.rms_norm(head, weight?.base, shape.headSize, epsilon, head)
-        }
-        if let rotations, let rotary = attention.rotary {
+    private func normalizeAndRotate(_ head: UnsafeMutablePointer<Float>, index: Int, weight: UnsafePointer<Float>?) {
+        if let weight { vectors.rms_norm(head, weight, shape.headSize, epsilon, head) }
+        if let rotations {
             let (cosines, sines) = (rotations.cosines(index), rotations.sines(index))
-            switch rotary.pairing {
+            switch pairing {
             case .interleaved: vectors.rotate_interleaved(head, cosines, sines, shape.headSize / 2)
             case .halfSplit: vectors.rotate_half_split(head, cosines, sines, shape.headSize / 2)
             }
         }
-        if case .unweightedAfterRotation(let epsilon) = attention.headNorm {
-            vectors.rms_norm(head, nil, shape.headSize, epsilon, head)
-        }
+        if isNormalizedAfterRotation { vectors.rms_norm(head, nil, shape.headSize, epsilon, head) }
     }
 }
 

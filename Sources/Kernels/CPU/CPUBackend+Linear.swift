@@ -95,12 +95,13 @@ extension CPUBackend {
             rowCount: threadCount, columnCount: LaneScratch.valueCount(rowCount: rowCount))
 
         let kernels = kernels
-        let taskCount = taskCount(byteCount: linear.byteCount, rowCount: rowCount)
-        pool.runInLanes(taskCount, operationCount: rowCount * linear.rowCount * linear.columnCount) { task, lane in
+        let division = division(byteCount: linear.byteCount, rowCount: rowCount)
+        pool.runInLanes(division.taskCount, operationCount: rowCount * linear.rowCount * linear.columnCount) {
+            task, lane in
             let lane = LaneScratch(base: lanes, lane: lane, rowCount: rowCount)
             for part in linear.blocks.indices {
                 let (matrix, input) = (linear.blocks[part], inputs[part])
-                let blocks = linear.blocks(ofPart: part, task: task, taskCount: taskCount)
+                let blocks = linear.blocks(ofPart: part, task: task, division)
                 for run in LaneScratch.runs(of: blocks, rowCount: rowCount) {
                     input.multiply(matrix, blocks: run, kernels: kernels, panel: lane.panel, into: lane.sums)
                     let rows = matrix.shape.rows(ofBlocks: run)
@@ -117,7 +118,7 @@ extension CPUBackend {
     private func prepareInputs(
         of linear: CPULinear, from input: CPUActivations, rowCount: Int
     ) throws(KernelError) -> [MatrixRows] {
-        let precisions = linear.parts.map { inputPrecision(of: $0) }
+        let precisions = linear.blocks.map { inputPrecision(of: $0) }
         var distinct: [InputPrecision] = []
         for precision in precisions where !distinct.contains(precision) { distinct.append(precision) }
 
@@ -133,12 +134,11 @@ extension CPUBackend {
                 memory: memory + index * areaSize, capacity: rowCount, columnCount: columnCount,
                 rows: rows + index * rowCount, digits: digits + index * rowCount)
             enter(input, rowCount: rowCount, precision: precision, area: area)
-            let parts = zip(linear.parts, precisions).filter { $0.1 == precision }
             inputs.append(
                 MatrixRows(
                     area, rows: 0..<rowCount, columnCount: columnCount,
-                    quantized: parts.contains { $0.0.shape.isQuantized },
-                    order: sumOrder(rowCount: rowCount, of: linear.parts),
+                    quantized: zip(linear.blocks, precisions).contains { $0.shape.isQuantized && $1 == precision },
+                    order: sumOrder(rowCount: rowCount, of: linear.blocks),
                     kernels: kernels))
         }
         prepare(inputs)

@@ -21,15 +21,21 @@ extension CPUBackend {
     /// Below this, waking the other threads takes longer than the work.
     private static var leastSharedValueCount: Int { 8192 }
 
-    /// Tasks for each thread, at most: the fewer blocks one has, the less the others wait for it in the end.
-    static var tasksPerThread: Int { 16 }
+    /// Tasks for each thread, at most: several even out what else the machine does.
+    static var tasksPerThread: Int { 8 }
 
-    /// The number of tasks for a product that reads this many bytes for this many rows.
-    ///
-    /// A task takes about a microsecond at least, and several for each thread even out what else the machine does.
-    func taskCount(byteCount: Int, rowCount: Int) -> Int {
+    /// So many tasks for each thread that is awake.
+    func division(tasksPerThread: Int) -> WorkDivision {
+        WorkDivision(laneCount: pool.awakeThreadCount, tasksPerLane: tasksPerThread)
+    }
+
+    /// The tasks of a product that reads this many bytes for this many rows; one takes about a microsecond at least.
+    func division(byteCount: Int, rowCount: Int) -> WorkDivision {
         let leastWork = 16 << 10
         let (work, overflowed) = byteCount.multipliedReportingOverflow(by: rowCount)
-        return max(1, min(pool.awakeThreadCount * Self.tasksPerThread, overflowed ? Int.max : work / leastWork))
+        let taskCount = overflowed ? Int.max : work / leastWork
+        let laneCount = max(1, min(pool.awakeThreadCount, taskCount))
+        return WorkDivision(
+            laneCount: laneCount, tasksPerLane: max(1, min(Self.tasksPerThread, taskCount / laneCount)))
     }
 }

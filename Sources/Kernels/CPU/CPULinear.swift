@@ -39,22 +39,18 @@ public final class CPULinear {
     /// The bytes of the weights as they lie in memory, which a product reads.
     public var weightByteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
 
-    /// The blocks of a part that belong to one of `taskCount` tasks with about the same number of bytes.
+    /// The blocks of a part that belong to a task.
     ///
     /// The bytes of all parts follow each other; a task has the blocks that start in its share of them.
-    func blocks(ofPart part: Int, task: Int, taskCount: Int) -> Range<Int> {
+    func blocks(ofPart part: Int, task: Int, _ division: WorkDivision) -> Range<Int> {
         let start = firstBytes[part]
         let shape = blocks[part].shape
         let (blockBytes, blockCount) = (shape.blockBytes, shape.blockCount)
         func firstBlock(from byte: Int) -> Int {
             min(max(0, (byte - start + blockBytes - 1) / blockBytes), blockCount)
         }
-        let lower = firstBlock(from: share(byteCount, task, taskCount))
-        return lower..<max(lower, firstBlock(from: share(byteCount, task + 1, taskCount)))
-    }
-
-    private func share(_ total: Int, _ task: Int, _ taskCount: Int) -> Int {
-        // Without the overflow of total * task.
-        total / taskCount * task + total % taskCount * task / taskCount
+        let bytes = division.range(ofTask: task, in: byteCount)
+        let lower = firstBlock(from: bytes.lowerBound)
+        return lower..<max(lower, firstBlock(from: bytes.upperBound))
     }
 }

@@ -6,7 +6,7 @@ extension ExpertPass {
     /// A row that several experts take unchanged is split once for all of them.
     func makeInputs(
         from input: CPUActivations, weighted: Bool, area: InputArea,
-        matrix: (CPUFeedForward.Expert) -> PackedMatrix
+        matrix: (CPUFeedForward.Blocks) -> MatrixBlocks
     ) -> [MatrixRows] {
         // The assignment that has the digits of a row of the input.
         let owners = backend.scratch.digitOwners.reserve(input.rowCount)
@@ -14,7 +14,7 @@ extension ExpertPass {
         var inputs: [MatrixRows] = []
         inputs.reserveCapacity(step.groups.count)
         for group in step.groups {
-            let matrix = matrix(layer.experts[group.expert])
+            let matrix = matrix(layer.blocks[group.expert])
             let precision = backend.inputPrecision(of: matrix)
             enter(group, from: input, weighted: weighted, precision: precision, area: area)
             let rows = MatrixRows(
@@ -34,16 +34,16 @@ extension ExpertPass {
 
     /// The order of sums of the gate and up projections of one expert's rows; one for both, as they are stored together.
     func gateAndUpOrder(of group: ExpertStep.Group) -> SumOrder {
-        let expert = layer.experts[group.expert]
+        let expert = layer.blocks[group.expert]
         return order(of: group, [expert.gate, expert.up])
     }
 
     /// The order of sums of the down projection of one expert's rows.
-    func downOrder(of group: ExpertStep.Group) -> SumOrder { order(of: group, [layer.experts[group.expert].down]) }
+    func downOrder(of group: ExpertStep.Group) -> SumOrder { order(of: group, [layer.blocks[group.expert].down]) }
 
     /// Where experts take weighted rows (Llama 4), the references multiply all rows by each expert, with weights of zero.
-    private func order(of group: ExpertStep.Group, _ matrices: [PackedMatrix]) -> SumOrder {
-        backend.sumOrder(rowCount: weightsInput ? step.rows.count : group.assignments.count, of: matrices)
+    private func order(of group: ExpertStep.Group, _ matrices: @autoclosure () -> [MatrixBlocks]) -> SumOrder {
+        backend.sumOrder(rowCount: weightsInput ? step.rows.count : group.assignments.count, of: matrices())
     }
 
     /// Points an area's rows to those of one expert's assignments, or to what weights and precision make of them.

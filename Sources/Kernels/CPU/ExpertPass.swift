@@ -71,36 +71,40 @@ struct ExpertPass {
 
     /// Writes `activation(gate(x), up(x))` of all assignments to the hidden rows.
     func multiplyGateAndUp() {
-        let kernels = backend.kernels
-        let pieces = ExpertPiece.dividing(step, layer: layer, threadCount: backend.pool.awakeThreadCount)
+        let work = ExpertWork(step, blockCount: PackedShape.blockCount(ofRows: layer.intermediateSize))
+        let division = backend.division(tasksPerThread: CPUBackend.tasksPerThread)
         let largestGroup = step.largestGroup
-        backend.pool.runInLanes(pieces.count, operationCount: operationCount(matrixCount: 2)) { task, lane in
-            let piece = pieces[task]
-            let group = step.groups[piece.group]
-            let expert = layer.blocks[group.expert]
+        backend.pool.runInLanes(division.taskCount, operationCount: operationCount(matrixCount: 2)) { task, lane in
             let scratch = LaneScratch(base: lanes, lane: lane, rowCount: largestGroup)
-            let (gateInput, upInput) = (gateInputs[piece.group], upInputs[piece.group])
-            let hidden = hiddenInputs[piece.group]
-            var gate = nibble_gate(expert, activation: layer.activation, order: gateInput.order)
-            for run in LaneScratch.runs(of: piece.blocks, rowCount: hidden.rowCount) {
-                // In the order in which the blocks lie in memory.
-                for block in run {
-                    let offset = (block - run.lowerBound) * hidden.rowCount * PackedShape.blockRows
-                    gateInput.multiply(
-                        expert.gate, blocks: block..<block + 1, kernels: kernels, panel: scratch.panel,
-                        into: scratch.sums + offset)
-                    upInput.multiply(
-                        expert.up, blocks: block..<block + 1, kernels: kernels, panel: scratch.panel,
-                        into: scratch.upSums + offset)
-                }
-                let columns = expert.gate.shape.rows(ofBlocks: run)
-                kernels.store_gated(
-                    scratch.sums, scratch.upSums, hidden.rowCount, &gate, hiddenRows + group.assignments.lowerBound,
-                    columns.lowerBound, columns.count)
-                // A block's sixteen hidden values are just what is split at a time.
-                if hidden.form == .digits {
-                    for row in 0..<hidden.rowCount { hidden.split(row: row, columns: columns, kernels: kernels) }
-                }
+            work.forEachPiece(of: division.range(ofTask: task, in: work.total)) { multiplyGateAndUp($0, scratch) }
+        }
+    }
+
+    private func multiplyGateAndUp(_ piece: ExpertPiece, _ scratch: LaneScratch) {
+        let kernels = backend.kernels
+        let group = step.groups[piece.group]
+        let expert = layer.blocks[group.expert]
+        let (gateInput, upInput) = (gateInputs[piece.group], upInputs[piece.group])
+        let hidden = hiddenInputs[piece.group]
+        var gate = nibble_gate(expert, activation: layer.activation, order: gateInput.order)
+        for run in LaneScratch.runs(of: piece.blocks, rowCount: hidden.rowCount) {
+            // In the order in which the blocks lie in memory.
+            for block in run {
+                let offset = (block - run.lowerBound) * hidden.rowCount * PackedShape.blockRows
+                gateInput.multiply(
+                    expert.gate, blocks: block..<block + 1, kernels: kernels, panel: scratch.panel,
+                    into: scratch.sums + offset)
+                upInput.multiply(
+                    expert.up, blocks: block..<block + 1, kernels: kernels, panel: scratch.panel,
+                    into: scratch.upSums + offset)
+            }
+            let columns = expert.gate.shape.rows(ofBlocks: run)
+            kernels.store_gated(
+                scratch.sums, scratch.upSums, hidden.rowCount, &gate, hiddenRows + group.assignments.lowerBound,
+                columns.lowerBound, columns.count)
+            // A block's sixteen hidden values are just what is split at a time.
+            if hidden.form == .digits {
+                for row in 0..<hidden.rowCount { hidden.split(row: row, columns: columns, kernels: kernels) }
             }
         }
     }
@@ -111,7 +115,7 @@ struct ExpertPass {
         for (group, hidden) in zip(step.groups, hiddenInputs) {
             // Digits have been written with the products that they come from.
             if hidden.form == .digits { continue }
-            let precision = backend.inputPrecision(of: layer.experts[group.expert].down)
+            let precision = backend.inputPrecision(of: layer.blocks[group.expert].down)
             unprepared.append(hidden)
             guard precision != .full else { continue }
             let columnCount = layer.intermediateSize
@@ -131,13 +135,14 @@ struct ExpertPass {
         let kernels = backend.kernels
         let outputRows = hiddenRows + step.rows.count
         for (index, row) in step.rows.enumerated() { outputRows[index] = output.row(row) }
-        // A task has its columns of the output to itself, and reads a run of blocks of each expert.
-        let blockCount = (layer.hiddenSize + PackedShape.blockRows - 1) / PackedShape.blockRows
-        let tasks = FallingRuns.dividing(blockCount, threadCount: backend.pool.awakeThreadCount)
+        // A task has its columns of the output to itself, and reads a run of blocks of each expert: fewer tasks than
+        // elsewhere, for long runs.
+        let division = backend.division(tasksPerThread: CPUBackend.tasksPerThread / 2)
+        let blockCount = PackedShape.blockCount(ofRows: layer.hiddenSize)
         let largestGroup = step.largestGroup
-        backend.pool.runInLanes(tasks.count, operationCount: operationCount(matrixCount: 1)) { task, lane in
+        backend.pool.runInLanes(division.taskCount, operationCount: operationCount(matrixCount: 1)) { task, lane in
             let scratch = LaneScratch(base: lanes, lane: lane, rowCount: largestGroup)
-            let blocks = tasks[task]
+            let blocks = division.range(ofTask: task, in: blockCount)
             for index in step.groups.indices {
                 let (group, hidden) = (step.groups[index], hiddenInputs[index])
                 let down = layer.blocks[group.expert].down

@@ -24,14 +24,16 @@ enum InputPrecision: Equatable {
 
 extension CPUBackend {
     /// In which precision rows enter a matrix: W4A4 is for NVFP4 weights only.
-    func inputPrecision(of matrix: PackedMatrix) -> InputPrecision {
+    func inputPrecision(of matrix: MatrixBlocks) -> InputPrecision {
         activationPrecision == .nvfp4 && matrix.shape.format == NIBBLE_NVFP4
             ? .nvfp4(encodeScale: matrix.inputEncodeScale) : .full
     }
 
     /// Checks that the inputs of a matrix can be quantized, if they are to be.
     func requireEncodeScale(of matrix: PackedMatrix) throws(KernelError) {
-        guard case .nvfp4(let scale?) = inputPrecision(of: matrix), !(scale > 0 && scale.isFinite) else { return }
+        guard case .nvfp4(let scale?) = inputPrecision(of: MatrixBlocks(matrix, bias: nil)),
+            !(scale > 0 && scale.isFinite)
+        else { return }
         throw KernelError("\(matrix.name): an input encode scale of \(scale), expected a finite one above zero")
     }
 }

@@ -12,6 +12,8 @@ struct MatrixBlocks {
     let stride: Int
     /// What multiplies every product.
     let globalScale: Float
+    /// The encode scale with which W4A4 quantizes this matrix's input, if the checkpoint has one.
+    let inputEncodeScale: Float?
     /// Added to the products, padded to whole blocks.
     let bias: UnsafePointer<Float>?
 
@@ -21,6 +23,7 @@ struct MatrixBlocks {
         base = matrix.block(0)
         stride = matrix.blockStride
         globalScale = matrix.globalScale
+        inputEncodeScale = matrix.inputEncodeScale
         self.bias = bias.map { UnsafePointer($0.base) }
     }
 

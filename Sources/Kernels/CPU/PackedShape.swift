@@ -46,7 +46,10 @@ struct PackedShape: Sendable, Equatable {
     var isQuantized: Bool { format == NIBBLE_NVFP4 || format == NIBBLE_MXFP4 }
 
     /// The number of blocks of 16 rows.
-    var blockCount: Int { (rowCount + Self.blockRows - 1) / Self.blockRows }
+    var blockCount: Int { Self.blockCount(ofRows: rowCount) }
+
+    /// The number of blocks that hold so many rows.
+    static func blockCount(ofRows rowCount: Int) -> Int { (rowCount + blockRows - 1) / blockRows }
 
     /// The bytes of a block.
     var blockBytes: Int { nibble_block_bytes(format, columnCount) }

@@ -42,8 +42,8 @@ enum SumOrder: Equatable {
 
 extension CPUBackend {
     /// The order of a product of so many rows with matrices: MXFP4's are expanded in longer runs of columns.
-    func sumOrder(rowCount: Int, of matrices: [PackedMatrix]) -> SumOrder {
-        guard activationPrecision == .nvfp4, !matrices.contains(where: { $0.shape.format == NIBBLE_MXFP4 }) else {
+    func sumOrder(rowCount: Int, of matrices: @autoclosure () -> [MatrixBlocks]) -> SumOrder {
+        guard activationPrecision == .nvfp4, !matrices().contains(where: { $0.shape.format == NIBBLE_MXFP4 }) else {
             return .fastest
         }
         return .reference(rowCount: rowCount)
