@@ -18,21 +18,19 @@ struct ExpertLayers {
         onNote("\(try MoEResolution(configuration, on: loader.context.device))")
         let expert = benchmark.shape.expert(seed: benchmark.seed)
         let copyCount = benchmark.copyCount(ofByteCount: try MoEWeights.byteCount(for: configuration))
-        let copies = try (0..<copyCount).map { _ in
+        let weights = try (0..<copyCount).map { _ in
             try MoEWeights(configuration, repeating: expert, loader: loader, on: stream)
         }
         let (clock, before) = (ContinuousClock(), loader.cache.statistics)
-        var layers: [MoELayer] = []
-        for weights in copies {
-            let start = clock.now
-            layers.append(try MoELayer(configuration, weights: weights, loader: loader, on: stream))
-            guard layers.count == 1 else { continue }
-            let (time, after) = ((clock.now - start).seconds, loader.cache.statistics)
-            onNote(
-                "kernels of the layer: \(after.compiledCount - before.compiledCount) compiled, "
-                    + "\(after.readCount - before.readCount) read from the cache, \(time.formatted(decimals: 2)) s")
-        }
-        self.layers = layers
+        let start = clock.now
+        let first = try MoELayer(configuration, weights: weights[0], loader: loader, on: stream)
+        let (time, after) = ((clock.now - start).seconds, loader.cache.statistics)
+        onNote(
+            "kernels of the layer: \(after.compiledCount - before.compiledCount) compiled, "
+                + "\(after.readCount - before.readCount) read from the cache, \(time.formatted(decimals: 2)) s")
+        layers =
+            try [first]
+            + weights.dropFirst().map { try MoELayer(configuration, weights: $0, loader: loader, on: stream) }
         workspace = try MoEWorkspace(configuration, on: stream)
         self.benchmark = benchmark
     }
