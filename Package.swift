@@ -97,7 +97,8 @@ let package = Package(
             name: "CUDATests", dependencies: ["CUDA", "CUDAKernels", "FP4", "Kernels", "TestSupport"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "KernelCompileTests", dependencies: ["CUDA", "CUDAKernels", "FP4"], swiftSettings: swiftSettings),
+            name: "KernelCompileTests", dependencies: ["CUDA", "CUDAKernels", "FP4", "Kernels", "TestSupport"],
+            swiftSettings: swiftSettings),
         .testTarget(
             name: "SelfTestTests", dependencies: ["CUDAKernels", "FP4", "Kernels", "Models", "SelfTest"],
             swiftSettings: swiftSettings),

@@ -69,8 +69,7 @@ public struct Router: Sendable {
             isCluster ? clusterKernel ?? kernel : kernel, launch, logits, biases?.address ?? 0, factor,
             UInt32(tokenCount), UInt32(plan.tokensPerBlock), rows.rowTokens, rows.rowWeights, rows.slotRows,
             rows.offsets, rows.blockLists[0], rows.blockLists.count > 1 ? rows.blockLists[1].address : 0,
-            workspace.turn,
-            workspace.counts, UInt32(device.multiprocessorCount))
+            workspace.turn, workspace.counts, UInt32(device.multiprocessorCount))
     }
 
     /// Refuses buffers that do not fit.

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 #if canImport(Glibc)
@@ -13,16 +14,14 @@ enum Tools {
 
     /// The machine instructions in compiled code, without their suffixes.
     static func instructions(in cubin: [UInt8], disassembler: String) throws -> Set<String> {
-        let cubinPath = "/tmp/nibble-\(getpid())-\(UInt64.random(in: 0 ... .max)).cubin"
-        defer { unlink(cubinPath) }
-        let file = try #require(fopen(cubinPath, "w"))
-        #expect(fwrite(cubin, 1, cubin.count, file) == cubin.count)
-        #expect(fclose(file) == 0)
+        let folder = try TemporaryFolder()
+        let cubinPath = try folder.write(cubin, to: "kernel.cubin")
         let pipe = try #require(popen("'\(disassembler)' -c -ndf '\(cubinPath)'", "r"))
         var text: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while case let count = fread(&chunk, 1, chunk.count, pipe), count > 0 { text += chunk[..<count] }
         #expect(pclose(pipe) == 0, "\(disassembler) failed")
+        withExtendedLifetime(folder) {}
         return Set(String(decoding: text, as: UTF8.self).split(separator: "\n").compactMap(instruction))
     }
 

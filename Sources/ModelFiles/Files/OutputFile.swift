@@ -4,7 +4,7 @@
     internal import Darwin
 #endif
 
-/// A new file that is written from start to end; it is deleted again unless it is finished.
+/// A new file that is written from start to end, or replaced as a whole; it is deleted again unless one of them succeeds.
 package struct OutputFile: ~Copyable {
     /// The path of the file.
     package let path: String
@@ -59,10 +59,10 @@ package struct OutputFile: ~Copyable {
         guard ftruncate(descriptor, 0) == 0, lseek(descriptor, 0, SEEK_SET) == 0 else {
             throw ModelFileError(.inaccessible, file: path, "cannot write: \(FileSystem.lastErrorText())")
         }
-        isFinished = true
         try Array(text.utf8).withUnsafeBufferPointer { (bytes) throws(ModelFileError) in
             try write(UnsafeRawBufferPointer(bytes))
         }
+        isFinished = true
     }
 
     /// Makes sure that the bytes are on the disk, and keeps the file.
