@@ -34,6 +34,9 @@ static const char common_activation[] = {
 static const char common_choice[] = {
 #embed "cuda/common/choice.cuh"
 };
+static const char common_grouping[] = {
+#embed "cuda/common/grouping.cuh"
+};
 static const char common_moe[] = {
 #embed "cuda/common/moe.cuh"
 };
@@ -134,6 +137,7 @@ static const kernel_source sources[] = {
     {"any/stream_read.cu", any_stream_read, sizeof any_stream_read},
     {"common/activation.cuh", common_activation, sizeof common_activation},
     {"common/choice.cuh", common_choice, sizeof common_choice},
+    {"common/grouping.cuh", common_grouping, sizeof common_grouping},
     {"common/moe.cuh", common_moe, sizeof common_moe},
     {"common/nvfp4.cuh", common_nvfp4, sizeof common_nvfp4},
     {"common/packed.cuh", common_packed, sizeof common_packed},

@@ -10,7 +10,7 @@ struct FakeGPU {
     static let sources = KernelSources(files: [
         MoEStream.path: "", RepackWeights.path: "", MoEGemm.path: "", MoEPack.path: "", MoECombine.path: "",
         QuantizeRows.path: "", "any/route.cu": KernelSources.embedded.files["any/route.cu"] ?? "",
-        "common/choice.cuh": "", "common/moe.cuh": "", "common/ptx.cuh": "",
+        "common/choice.cuh": "", "common/grouping.cuh": "", "common/moe.cuh": "", "common/ptx.cuh": "",
     ])
 
     let fake: FakeCUDA

@@ -4,7 +4,7 @@
 //   slotRows [T, TOP_K], the row of each of a token's experts in the order in which they were chosen (the inverse);
 //   offsets [EXPERTS + 1], where the rows of each expert begin; lists of row blocks (common/moe.cuh)
 //
-// Choice      common/choice.cuh
+// Choice      common/choice.cuh, then common/grouping.cuh
 // Data flow   A CTA has consecutive tokens and marks in bit masks who chose an expert. With CLUSTER each CTA gets the masks
 //             of all; else CTAs pass their numbers of rows through global memory. Each warp then adds up where experts
 //             begin, and writes the rows of its tokens and some of the row blocks.
@@ -13,13 +13,14 @@
 //             CLUSTER: one cluster of up to 8 with up to 32 tokens each; else several CTAs have THREADS, 512 at least.
 //             Dynamic shared memory: `Choices`, and for several CTAs without CLUSTER `CountSums`
 // Limits      EXPERTS <= 512, TOP_K <= 16, T <= 65280; groups are a power of two lanes each
-#include "common/choice.cuh"
+#include "common/grouping.cuh"
 
 typedef ExpertChoice<EXPERTS, TOP_K, METHOD, LOGITS_ARE_FP32 != 0, GROUPS, CHOSEN_GROUPS, RENORMALIZE != 0> Choice;
-typedef Choice::Choices BlockChoices;
+typedef RowGrouping<Choice> Grouping;
+typedef Grouping::Choices BlockChoices;
 typedef Choice::LaneLogits LaneLogits;
-typedef Choice::LaneStarts LaneStarts;
-constexpr u32 LANE_EXPERTS = Choice::kLaneExperts, PADDED_EXPERTS = Choice::kPaddedExperts;
+typedef Grouping::LaneStarts LaneStarts;
+constexpr u32 LANE_EXPERTS = Choice::kLaneExperts, PADDED_EXPERTS = Grouping::kPaddedExperts;
 
 #if CLUSTER
 /// Copies this CTA's masks to all other CTAs of the cluster.
@@ -110,8 +111,8 @@ struct CountSums {
 #pragma unroll 8
             for (u32 group = 0; group < groups; ++group) pair += parts[((isBefore ? groups : 0) + group) * 4 * vectors + word];
             u32* sums = isBefore ? counts.before : counts.total;
-            sums[Choice::position_of(2 * word)] = pair & 0xFFFF;
-            sums[Choice::position_of(2 * word + 1)] = pair >> 16;
+            sums[Grouping::position_of(2 * word)] = pair & 0xFFFF;
+            sums[Grouping::position_of(2 * word + 1)] = pair >> 16;
         }
     }
 
@@ -198,9 +199,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) route(
     const u32 duty = warps - 1 - warp;
     const bool isSecond = SECOND_LIST_ROWS > 0 && duty % 2 == 1;
     const LaneStarts starts(rows, [=](u32 count) { return block_count(count, isSecond); });
-    Choice::store_rows(choices, before, starts, firstToken, tokenCount, {rowTokens, rowWeights, slotRows});
+    Grouping::store_rows(choices, before, starts, firstToken, tokenCount, {rowTokens, rowWeights, slotRows});
     constexpr u32 lists = SECOND_LIST_ROWS > 0 ? 2 : 1;
-    Choice::store_blocks(rows, starts, isSecond ? SECOND_LIST_ROWS : LIST_ROWS, duty / lists * gridDim.x + blockIdx.x,
-                 warps / lists * gridDim.x, isSecond ? secondList : list);
+    Grouping::store_blocks(rows, starts, isSecond ? SECOND_LIST_ROWS : LIST_ROWS,
+                           duty / lists * gridDim.x + blockIdx.x, warps / lists * gridDim.x, isSecond ? secondList : list);
     if (duty == 2 && blockIdx.x == gridDim.x - 1) store_offsets(starts, offsets);
 }

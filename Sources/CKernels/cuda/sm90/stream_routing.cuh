@@ -1,7 +1,7 @@
 // Router logits in the launch that needs the rows: every CTA chooses the experts of all tokens and lists the rows in its
 // shared memory, with the code and the results of any/route.cu.
 #pragma once
-#include "common/choice.cuh"
+#include "common/grouping.cuh"
 
 /// Of launches that never get logits.
 struct NoChoice {};
@@ -9,15 +9,16 @@ struct NoChoice {};
 /// Rows and blocks in shared memory, from logits. `Choice`: an `ExpertChoice`.
 template <class Choice, int kTokens, int kRows>
 struct StreamRouting {
+    typedef RowGrouping<Choice> Grouping;
     static constexpr u32 kRowCount = kTokens * Choice::kTopK;
     static constexpr u32 kBlocks = kRowCount / kRows + (kRowCount < Choice::kExperts ? kRowCount : Choice::kExperts);
     static constexpr u32 kMaskRows = (kTokens + 31) / 32;
     static constexpr u32 kListBytes = 16 + 16 * kBlocks;
-    static constexpr u32 bytes = (kListBytes + 8 * kRowCount + Choice::Choices::bytes(kMaskRows, kTokens) + 15) / 16 * 16;
+    static constexpr u32 bytes = (kListBytes + 8 * kRowCount + Grouping::Choices::bytes(kMaskRows, kTokens) + 15) / 16 * 16;
 
     RowBlockList* list;
     RowOutputs rows;
-    typename Choice::Choices choices;
+    typename Grouping::Choices choices;
 
     DEVICE StreamRouting(char* memory) : choices(memory + kListBytes + 8 * kRowCount, kMaskRows, 0, kTokens) {
         list = reinterpret_cast<RowBlockList*>(memory);
@@ -57,9 +58,9 @@ struct StreamRouting {
         __syncthreads();
         u32 counts[Choice::kLaneExperts];
         choices.count(counts);
-        const typename Choice::LaneStarts starts(counts, [](u32 count) { return (count + kRows - 1) / kRows; });
-        if (threadIdx.x < 32) Choice::store_blocks(counts, starts, kRows, 0, 1, list);
-        Choice::store_rows(choices, nullptr, starts, 0, tokenCount, rows);
+        const typename Grouping::LaneStarts starts(counts, [](u32 count) { return (count + kRows - 1) / kRows; });
+        if (threadIdx.x < 32) Grouping::store_blocks(counts, starts, kRows, 0, 1, list);
+        Grouping::store_rows(choices, nullptr, starts, 0, tokenCount, rows);
         __syncthreads();
     }
 };
