@@ -27,12 +27,12 @@ struct MoEStream: TemplateKernel, Equatable {
         var warpTiles: Int
         /// How many of the warps that share such blocks take turns at slabs, and at chunks.
         var slabTurns: Int, chunkTurns: Int
+        /// The blocks of threads on an SM, at least, that registers have to suffice for: two, where launches overlap.
+        var residentCount: Int
         /// The warps that bring token rows, and take turns at chunks.
         var inputCopierCount = 1
         /// Whether both products are in two phases, so that no CTA waits between them; for few tokens.
         var hasPhases = false
-        /// The blocks of threads on an SM, at least, that registers have to suffice for: two, where launches overlap.
-        var residentCount: Int
     }
 
     /// Whether `hidden` is sent in packets: for few rows, which are received in less time than their weights.
@@ -43,7 +43,9 @@ struct MoEStream: TemplateKernel, Equatable {
     /// The slabs of `hidden` of the first of two phases, about two thirds, in whole chunks; 0 for one phase.
     private var cut: Int {
         let (slabCount, chunk) = (shape.down.slabCount, pipeline.chunk)
-        guard pipeline.hasPhases, shape.up != nil, shape.downBlockCount > 0, slabCount > chunk else { return 0 }
+        guard pipeline.hasPhases, shape.up != nil, shape.downBlockCount > 0, slabCount > chunk, tokenCount <= 8 else {
+            return 0
+        }
         return max(1, (4 * slabCount / 3 / chunk + 1) / 2) * chunk
     }
 

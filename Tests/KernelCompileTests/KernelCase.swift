@@ -103,18 +103,24 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
             ("qwen3", qwen3, qwen3Route, [1, 2]), ("nemotron", nemotron, groupsRoute, [1, 8]), ("head", head, nil, [1]),
             ("fp8", fp8, nil, [1, 32]),
         ].flatMap { name, shape, route, tokenCounts in tokenCounts.map { (name, shape, route, $0) } }
-        return kernels.flatMap { name, shape, route, tokenCount in
-            cases(
-                for: tokenCount == 8 ? withCopyEngine : [Architecture(9, 0)], ["HMMA", "UBLKCP", "LDGSTS"],
-                "\(name), \(tokenCount) tokens"
-            ) {
-                try #require(
-                    MoEStream(
-                        shape, route: route, tokenCount: tokenCount, for: $0, sharedByteCount: 232448)
-                )
-                .program(from: .embedded, for: $0)
+        let early = [("scout", scout), ("gpt-oss", gptOSS), ("qwen3", qwen3)].flatMap { name, shape in
+            cases(for: [Architecture(9, 0)], ["HMMA", "UBLKCP", "LDGSTS"], "\(name), routing known early") {
+                try #require(MoEStream.early(shape, for: $0, sharedByteCount: 232448)).program(from: .embedded, for: $0)
             }
         }
+        return early
+            + kernels.flatMap { name, shape, route, tokenCount in
+                cases(
+                    for: tokenCount == 8 ? withCopyEngine : [Architecture(9, 0)], ["HMMA", "UBLKCP", "LDGSTS"],
+                    "\(name), \(tokenCount) tokens"
+                ) {
+                    try #require(
+                        MoEStream(
+                            shape, route: route, tokenCount: tokenCount, for: $0, sharedByteCount: 232448)
+                    )
+                    .program(from: .embedded, for: $0)
+                }
+            }
     }()
 
     /// All formats and layouts, and the widest rows that have a scale each.
