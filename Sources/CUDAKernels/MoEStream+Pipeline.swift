@@ -35,6 +35,24 @@ extension MoEStream {
         MoEStream(shape.only(products), rowCount: rowCount, tokenCount: tokenCount, pipeline: pipeline)
     }
 
+    /// The kernel for one token whose routing was known before the previous kernel began.
+    ///
+    /// Two of its blocks share an SM, so that those of a launch fill their pipelines while the launch before finishes; eight
+    /// warps multiply, for which there are registers twice.
+    /// - Returns: nil if kernels that route are as good.
+    static func early(
+        _ shape: ExpertShape, for architecture: Architecture, sharedByteCount: Int
+    ) -> MoEStream? {
+        guard shape.up != nil, shape.down.format.isFP4, architecture.major == 9 else { return nil }
+        let isShort = shape.down.slabCount <= 16
+        let pipeline = Pipeline(
+            chunk: 8, stages: isShort ? 4 : 5, inFlight: 3, lead: shape.down.slabCount >= 96 ? 2 : 1, middle: 1,
+            warpTiles: 1, slabTurns: isShort ? 1 : 2, chunkTurns: isShort ? 2 : 1, residentCount: 2,
+            hasPhases: true)
+        let kernel = MoEStream(shape, rowCount: 1, tokenCount: 1, pipeline: pipeline)
+        return kernel.sharedByteCount <= sharedByteCount ? kernel : nil
+    }
+
     /// From the best to the shortest (docs/kernels-gpu-notes.md).
     private static func pipelines(
         _ shape: ExpertShape, rowCount: Int, _ architecture: Architecture
@@ -43,18 +61,23 @@ extension MoEStream {
         return first + generalPipelines(shape, rowCount: rowCount, architecture)
     }
 
-    /// For one token whose experts' sums are short, smaller pieces, and larger ones where they are long.
+    /// For one token: smaller pieces where its experts' sums are short and larger ones where they are long; warps that receive
+    /// packets, where there are some, take turns.
     private static func oneRowExperts(_ shape: ExpertShape) -> Pipeline? {
         guard shape.up != nil, shape.down.format.isFP4 else { return nil }
         switch shape.down.slabCount {
         case ...16:
             return Pipeline(
                 chunk: 4, stages: 10, inFlight: 6, lead: 5, middle: 4, warpTiles: 1, slabTurns: 2, chunkTurns: 2,
-                residentCount: 1)
+                residentCount: 1, inputCopierCount: 3, hasPhases: true)
+        case ...64:
+            return Pipeline(
+                chunk: 8, stages: 6, inFlight: 3, lead: 3, middle: 2, warpTiles: 1, slabTurns: 2, chunkTurns: 2,
+                residentCount: 1, inputCopierCount: 3, hasPhases: true)
         case 96...:
             return Pipeline(
                 chunk: 16, stages: 4, inFlight: 2, lead: 2, middle: 1, warpTiles: 1, slabTurns: 2, chunkTurns: 2,
-                residentCount: 1)
+                residentCount: 1, hasPhases: true)
         default: return nil
         }
     }
@@ -81,7 +104,7 @@ extension MoEStream {
     private static func experts(chunk: Int, stages: Int, _ architecture: Architecture) -> Pipeline {
         Pipeline(
             chunk: chunk, stages: stages, inFlight: 3, lead: 3, middle: 2, warpTiles: 1, slabTurns: 2,
-            chunkTurns: architecture.major == 9 ? 2 : 1, residentCount: 1)
+            chunkTurns: architecture.major == 9 ? 2 : 1, residentCount: 1, hasPhases: true)
     }
 
     /// Linear layers share an SM with the one before, and begin to read, slowly, while that one still does; not on Blackwell,

@@ -29,13 +29,31 @@ struct MoEStream: TemplateKernel, Equatable {
         var slabTurns: Int, chunkTurns: Int
         /// The blocks of threads on an SM, at least, that registers have to suffice for: two, where launches overlap.
         var residentCount: Int
+        /// The warps that bring token rows, and take turns at chunks.
+        var inputCopierCount = 1
+        /// Whether both products are in two phases, so that no CTA waits between them; for few tokens.
+        var hasPhases = false
+    }
+
+    /// Whether `hidden` is sent in packets: for few rows, which are received in less time than their weights.
+    private var sendsPackets: Bool {
+        shape.up != nil && shape.downBlockCount > 0 && tokenCount == 1 && shape.down.slabCount <= 64
+    }
+
+    /// The slabs of `hidden` of the first of two phases, about two thirds, in whole chunks; 0 for one phase.
+    private var cut: Int {
+        let (slabCount, chunk) = (shape.down.slabCount, pipeline.chunk)
+        guard pipeline.hasPhases, shape.up != nil, shape.downBlockCount > 0, slabCount > chunk, tokenCount <= 8 else {
+            return 0
+        }
+        return max(1, (4 * slabCount / 3 / chunk + 1) / 2) * chunk
     }
 
     private var columnTileCount: Int { rowCount <= 8 ? 1 : rowCount / 8 }
     private var turnCount: Int { pipeline.slabTurns * pipeline.chunkTurns }
 
-    /// The threads of a block: those that multiply, four warps that finish sums, two that copy.
-    var threadCount: Int { 32 * (4 / pipeline.warpTiles * turnCount + 4 + 2) }
+    /// The threads of a block: those that multiply, four warps that finish sums, one that copies weights, those that copy rows.
+    var threadCount: Int { 32 * (4 / pipeline.warpTiles * turnCount + 4 + 1 + pipeline.inputCopierCount) }
 
     /// The bytes of a stage: weights and token rows, in whole lines.
     private var stageByteCount: Int {
@@ -48,7 +66,7 @@ struct MoEStream: TemplateKernel, Equatable {
         let ring = pipeline.stages * stageByteCount + (3 * 8 * pipeline.stages).rounded(upTo: 128)
         let sumLaneCount = rowCount >= 8 ? 4 : (rowCount + 1) / 2
         let buffers = 2 * (turnCount * 4 * columnTileCount * 8 * sumLaneCount) * 16
-        let outputs = shape.downBlockCount == 0 ? 0 : 4 * 16 * tokenCount * 4
+        let outputs = shape.downBlockCount == 0 ? 0 : (cut > 0 ? 2 : 1) * 4 * 16 * tokenCount * 4
         return ring + buffers + outputs + 4 * 8 + routingByteCount
     }
 
@@ -62,7 +80,7 @@ struct MoEStream: TemplateKernel, Equatable {
     }
 
     /// The floats of a part of a sum that another block completes, for each of four warps.
-    var partialFloatCount: Int { max(128 * columnTileCount, tokenCount * 16) }
+    var partialFloatCount: Int { cut > 0 ? 256 * columnTileCount : max(128 * columnTileCount, tokenCount * 16) }
 
     var launchBounds: String { "\(threadCount), \(pipeline.residentCount)" }
     var body: String { "moe_stream<Stream>(arguments);" }
@@ -76,8 +94,8 @@ struct MoEStream: TemplateKernel, Equatable {
             ]
             + [
                 pipeline.chunk, pipeline.stages, pipeline.inFlight, pipeline.lead, pipeline.middle,
-                pipeline.warpTiles, pipeline.slabTurns, pipeline.chunkTurns,
-            ].map { "\($0)" } + [route?.deviceName ?? "NoChoice"]
+                pipeline.warpTiles, pipeline.slabTurns, pipeline.chunkTurns, pipeline.inputCopierCount, cut,
+            ].map { "\($0)" } + [sendsPackets ? "true" : "false", route?.deviceName ?? "NoChoice"]
         return [
             "typedef StreamShape<\(parameters.joined(separator: ", "))> Stream;",
             "static_assert(Stream::kThreads == \(threadCount), \"as the host counts\");",

@@ -6,6 +6,8 @@ struct StreamedExperts: Sendable {
     private let configuration: MoEConfiguration
     /// By rising numbers of tokens.
     private let entries: [StreamEntry]
+    /// For one token whose routing is known early, in place of the first.
+    private let early: StreamEntry?
     /// The tokens of each shared expert.
     private let sharedLists: [TokenLists]
 
@@ -13,7 +15,12 @@ struct StreamedExperts: Sendable {
     init(
         _ configuration: MoEConfiguration, _ kernels: [MoEStream], loader: KernelLoader, on stream: Stream
     ) throws(CUDAError) {
-        entries = try StreamEntry.load(kernels, loader)
+        let device = loader.context.device
+        let earlyKernel = MoEStream.early(
+            configuration.shape, for: device.architecture, sharedByteCount: device.maximumSharedByteCountPerBlock)
+        let loaded = try StreamEntry.load(kernels + [earlyKernel].compactMap { $0 }, loader)
+        entries = Array(loaded.prefix(kernels.count))
+        early = earlyKernel == nil ? nil : loaded.last
         sharedLists = try configuration.sharedExperts.map { expert throws(CUDAError) in
             try TokenLists(
                 kernels.last?.tokenCount ?? 0, expert: expert, blockRowCount: MoEStream.largestExpertRowCount,
@@ -25,13 +32,16 @@ struct StreamedExperts: Sendable {
     /// Whether a launch routes so many tokens by itself.
     func routes(tokenCount: Int) -> Bool { entry(tokenCount)?.stream.route != nil }
 
-    private func entry(_ tokenCount: Int) -> StreamEntry? { entries.first { $0.stream.tokenCount >= tokenCount } }
+    private func entry(_ tokenCount: Int, isEarly: Bool = false) -> StreamEntry? {
+        if isEarly, tokenCount == 1, let early { return early }
+        return entries.first { $0.stream.tokenCount >= tokenCount }
+    }
 
     /// Queues the experts.
     func enqueue(
         _ job: ExpertJob, _ memory: Memory, _ streaming: StreamWorkspace, on stream: Stream
     ) throws(CUDAError) {
-        guard let entry = entry(job.tokenCount) else {
+        guard let entry = entry(job.tokenCount, isEarly: job.routingIsEarly) else {
             throw CUDAError(.unsupported, "MoE layer: no streaming kernel for \(job.tokenCount) tokens was loaded")
         }
         var arguments = arguments(job, memory, streaming)

@@ -46,6 +46,23 @@ extension FakeDriverTests {
             #expect(arguments.tokenCount == 3 && arguments.routingIsEarly == 1 && arguments.weightsRowsOnInput == 0)
         }
 
+        @Test("one token whose routing is known early has a kernel of its own, which leaves room for the next launch")
+        func early() throws {
+            let layer = try layer(.gptOSS)
+            let workspace = try MoEWorkspace(layer.configuration, on: stream)
+            let (input, output) = (try activations(layer), try activations(layer))
+            let rows = try rows([[0, 3]], layer)
+            let before = try fake.launches().count
+            for isEarly in [true, false] {
+                try layer.enqueue(
+                    tokenCount: 1, input: input, rows: rows, routingIsEarly: isEarly, output: output,
+                    workspace: workspace, on: stream)
+            }
+            let launches = Array(try fake.launches()[before...])
+            // Eight and sixteen warps multiply, four finish sums, one copies weights, one and three bring rows.
+            #expect(launches.map(\.block) == [[448, 1, 1], [768, 1, 1]])
+        }
+
         @Test("the shared expert comes first, then the others on top of it, which route up to 8 tokens themselves")
         func fewTokens() throws {
             var configuration = MoEConfiguration.llama4

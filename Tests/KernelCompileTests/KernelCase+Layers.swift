@@ -71,6 +71,11 @@ extension KernelCase {
                     try streaming("scout, \(products) alone", scout.shape, tokenCount: $0) { $0.only(products) }
                 }
             }
+            + [("scout", scout), ("gpt-oss", gptOSS), ("qwen3", qwen3)].flatMap { name, configuration in
+                try streaming("\(name), routed early", for: hopper) {
+                    MoEStream.early(configuration.shape, for: $0, sharedByteCount: sharedByteCount($0))
+                }
+            }
     }
 
     /// Those for two and for eight tokens are compiled for all architectures, with as long a pipeline as fits there.
@@ -78,15 +83,21 @@ extension KernelCase {
         _ name: String, _ shape: ExpertShape, _ route: Route? = nil, tokenCount: Int,
         _ change: (MoEStream) -> MoEStream = { $0 }
     ) throws -> [KernelCase] {
-        try cases(
-            for: [2, 8].contains(tokenCount) ? withCopyEngine : hopper, ["HMMA", "UBLKCP", "LDGSTS"],
-            "\(name), \(tokenCount) tokens"
-        ) { architecture in
-            let kernel = MoEStream(
-                shape, route: route, tokenCount: tokenCount, for: architecture,
-                sharedByteCount: sharedByteCount(architecture))
-            guard let kernel else { throw CUDAError(.unsupported, "\(name): no pipeline fits on \(architecture)") }
-            return try change(kernel).program(from: .embedded, for: architecture)
+        try streaming("\(name), \(tokenCount) tokens", for: [2, 8].contains(tokenCount) ? withCopyEngine : hopper) {
+            MoEStream(
+                shape, route: route, tokenCount: tokenCount, for: $0, sharedByteCount: sharedByteCount($0)
+            ).map(change)
+        }
+    }
+
+    private static func streaming(
+        _ instance: String, for architectures: [Architecture], _ kernel: (Architecture) -> MoEStream?
+    ) throws -> [KernelCase] {
+        try cases(for: architectures, ["HMMA", "UBLKCP", "LDGSTS"], instance) { architecture in
+            guard let kernel = kernel(architecture) else {
+                throw CUDAError(.unsupported, "\(instance): no pipeline fits on \(architecture)")
+            }
+            return try kernel.program(from: .embedded, for: architecture)
         }
     }
 

@@ -16,101 +16,63 @@ DEVICE void store_packet(u64* address, u64 packet) {
 struct PacketPair {
     u64 packets[2];
 
-    DEVICE void load(const u64* address) {
-        asm volatile("ld.relaxed.gpu.global.v2.u64 {%0, %1}, [%2];"
-                     : "=l"(packets[0]), "=l"(packets[1]) : "l"(address) : "memory");
-    }
-
     DEVICE bool is_of(u32 launch) const { return (u32)(packets[0] >> 32) == launch && (u32)(packets[1] >> 32) == launch; }
     DEVICE uint2 values() const { return make_uint2((u32)packets[0], (u32)packets[1]); }
 };
 
-/// Brings the rows of a share from packets into the ring, by one warp. Loads of one row are on their way while the row before
-/// is waited for. Columns from `columns` on are zero.
-template <class Ring, class Work>
+DEVICE PacketPair load_packets(const u64* address) {
+    PacketPair pair;
+    asm volatile("ld.relaxed.gpu.global.v2.u64 {%0, %1}, [%2];"
+                 : "=l"(pair.packets[0]), "=l"(pair.packets[1]) : "l"(address) : "memory");
+    return pair;
+}
+
+/// Brings the rows of a share from packets into the ring, by some warps that take turns at chunks. Columns from `columns` on
+/// are zero.
+template <class Ring>
 struct PacketReceiver {
     static constexpr u32 pieces = Ring::chunk * SLAB_COLUMNS / 4;  ///< of a row of a stage: four BF16 each
-    static constexpr u32 lanePieces = (pieces + 31) / 32;
-
-    static DEVICE u32 piece(u32 i) { return i * 32 + threadIdx.x % 32; }
-
-    /// A row's columns in one stage.
-    struct Row {
-        PacketPair pairs[lanePieces];
-        u32 column, end;
-        const u64* packets;
-        u32 index;
-        bool isFirst, isLast;  ///< of the stage
-
-        DEVICE bool is_sent(u32 i) const { return column + piece(i) * 4 < end; }
-
-        DEVICE void load(u32 i) { pairs[i].load(packets + column / 2 + piece(i) * 2); }
-
-        DEVICE void load() {
-#pragma unroll
-            for (u32 i = 0; i < lanePieces; ++i)
-                if (is_sent(i)) load(i);
-        }
-
-        DEVICE void await(u32 launch) {
-            for (bool remains = true; remains;) {
-                remains = false;
-#pragma unroll
-                for (u32 i = 0; i < lanePieces; ++i)
-                    if (is_sent(i) && !pairs[i].is_of(launch)) load(i), remains = true;
-            }
-        }
-    };
+    static constexpr u32 lanePieces = pieces < 128 ? (pieces + 31) / 32 : 4;  ///< on their way at once
 
     const Ring& ring;
     const Routing& routing;
-    StreamWalk<Work> walk;
-    const u64* packets;
+    const u64* packets;  ///< [rows, pitch / 2]
     u32 pitch, columns, launch;
-    RowBlock block;
-    u32 rowBlock = ~0u, row = 0;
 
-    DEVICE PacketReceiver(const Ring& ring, const Work& work, const Routing& routing, const u64* packets, u32 pitch,
-                          u32 columns, u32 launch)
-        : ring(ring), routing(routing), walk(work, blockIdx.x), packets(packets), pitch(pitch), columns(columns),
-          launch(launch) {}
+    static DEVICE u32 piece(u32 i) { return i * 32 + threadIdx.x % 32; }
 
-    /// The next row, its loads under way; false if there is none.
-    DEVICE bool next(Row& next) {
-        if (!walk.remains()) return false;
-        if (walk.rowBlock != rowBlock) rowBlock = walk.rowBlock, block = routing.list->blocks[rowBlock];
-        const u32 count = walk.ahead(Ring::chunk);
-        next.column = walk.first * SLAB_COLUMNS;
-        next.end = min(columns, next.column + count * SLAB_COLUMNS);
-        next.packets = packets + (u64)(block.firstRow + row) * (pitch / 2);
-        next.index = row;
-        next.isFirst = row == 0, next.isLast = row + 1 == block.rowCount;
-        next.load();
-        if (++row == block.rowCount) row = 0, walk.advance(count);
-        return true;
+    template <class Cursor, class Work>
+    DEVICE void receive(Cursor& cursor, StreamWalk<Work> walk) const {
+        for (; walk.remains(); cursor.ring.advance()) {
+            const u32 count = walk.ahead(Ring::chunk), column = walk.first * SLAB_COLUMNS, rowBlock = walk.rowBlock;
+            walk.advance(count);
+            if (!cursor.takes()) continue;
+            const RowBlock block = routing.list->blocks[rowBlock];
+            const u32 end = min(columns, column + count * SLAB_COLUMNS);
+            for (u32 row = 0; row < block.rowCount; ++row)
+                receive_row(packets + ((u64)(block.firstRow + row) * pitch + column) / 2, (int)(end - column), row, cursor.ring);
+            barrier_arrive(ring.inputsFull(cursor.ring.stage));
+        }
     }
 
-    /// Waits for a row and puts it into its stage.
-    DEVICE void receive(Row& row, RingCursor<Ring::stages>& cursor) const {
-        if (row.isFirst) barrier_wait(ring.empty(cursor.stage), cursor.parity ^ 1);
-        row.await(launch);
-        uint2* out = reinterpret_cast<uint2*>(ring.stage(cursor.stage) + Ring::weightBytes + row.index * Ring::pitch);
+    /// So many columns of a row; none if the number is negative.
+    DEVICE void receive_row(const u64* row, int columnCount, u32 index, const RingCursor<Ring::stages>& place) const {
+        char* out = ring.stage(place.stage) + Ring::weightBytes + index * Ring::pitch;
+#pragma unroll 1
+        for (u32 first = threadIdx.x % 32; first < pieces; first += 32 * lanePieces) {
+            auto is_sent = [&](u32 i) { return (int)(first + 32 * i) * 4 < columnCount; };
+            auto load = [&](u32 i) { return load_packets(row + (first + 32 * i) * 2); };
+            PacketPair pairs[lanePieces];
 #pragma unroll
-        for (u32 i = 0; i < lanePieces; ++i)
-            if (piece(i) < pieces) out[piece(i)] = row.is_sent(i) ? row.pairs[i].values() : make_uint2(0, 0);
-        if (!row.isLast) return;
-        barrier_arrive(ring.inputsFull(cursor.stage));
-        cursor.advance();
-    }
-
-    DEVICE void run(RingCursor<Ring::stages>& cursor) {
-        Row even, odd;  // two, for a copy of one would wait for its loads
-        for (bool remains = next(even); remains;) {
-            remains = next(odd);
-            receive(even, cursor);
-            if (!remains) return;
-            remains = next(even);
-            receive(odd, cursor);
+            for (u32 i = 0; i < lanePieces; ++i)
+                if (is_sent(i)) pairs[i] = load(i);
+            if (index == 0 && first < 32) barrier_wait(ring.empty(place.stage), place.parity ^ 1);
+#pragma unroll
+            for (u32 i = 0; i < lanePieces; ++i) {
+                while (is_sent(i) && !pairs[i].is_of(launch)) pairs[i] = load(i);
+                if (first + 32 * i < pieces)
+                    reinterpret_cast<uint2*>(out)[first + 32 * i] = is_sent(i) ? pairs[i].values() : make_uint2(0, 0);
+            }
         }
     }
 };

@@ -8,23 +8,24 @@
 #include "common/moe.cuh"
 #include "common/tiles.cuh"
 
-/// The sequence and its division among CTAs: whole units where that costs under 5%, else multiples of `grain` slabs.
+/// The sequence and its division among CTAs: whole units where that costs under 5%, else multiples of kGrain slabs.
 /// `kCombining`: a unit is all blocks of token rows of 64 weight rows (sums over experts), else one.
-template <int kWeightBlocks, int kSlabs, bool kCombining>
+template <int kSlabs, bool kCombining, int kGrain>
 struct StreamWork {
     static constexpr u32 slabs = kSlabs;
-    static constexpr u32 grain = 4;
 
-    u32 blockCount, ctas, total;
+    u32 firstBlock, blockCount, total;
     u32 item, each, extra;  ///< the first `extra` CTAs take each + 1 items of `item` slabs, the others `each`
 
-    DEVICE StreamWork(u32 blockCount, u32 ctas) : blockCount(blockCount), ctas(ctas) {
-        const u32 units = kCombining ? kWeightBlocks : kWeightBlocks * blockCount;
+    /// Of so many blocks of weight rows, from one on.
+    DEVICE StreamWork(u32 firstBlock, u32 weightBlocks, u32 blockCount, u32 ctas)
+        : firstBlock(firstBlock), blockCount(blockCount) {
+        const u32 units = kCombining ? weightBlocks : weightBlocks * blockCount;
         total = units * unitSlabs();
         const u32 longest = (units + ctas - 1) / ctas;
         const bool whole = 20 * longest * ctas <= 21 * units;
-        const u32 items = whole ? units : (total + grain - 1) / grain;
-        item = whole ? unitSlabs() : grain;
+        const u32 items = whole ? units : (total + kGrain - 1) / kGrain;
+        item = whole ? unitSlabs() : kGrain;
         each = items / ctas;
         extra = items - each * ctas;
     }
@@ -33,31 +34,42 @@ struct StreamWork {
 
     /// Where the share of `cta` begins; that of the last ends at share(ctas). Empty ones are at the end.
     DEVICE u32 share(u32 cta) const { return min(total, (cta * each + min(cta, extra)) * item); }
+
+    /// Whether every share lies in two units.
+    DEVICE bool is_within_two_units() const { return (each + (extra > 0)) * item <= unitSlabs() + 1; }
 };
 
-/// A walk through one CTA's share.
+/// A walk through one CTA's share, in every sum only through the slabs from ..< to.
 template <class Work>
 struct StreamWalk {
-    u32 blockCount, position, end;
+    u32 blockCount, position, end, from, to;
     u32 weightBlock, rowBlock, first;  ///< blocks of 64 weight rows and of token rows, slab
 
-    DEVICE StreamWalk(const Work& work, u32 cta)
-        : blockCount(work.blockCount), position(work.share(cta)), end(work.share(cta + 1)) {
+    DEVICE StreamWalk(const Work& work, u32 cta, u32 from = 0, u32 to = Work::slabs)
+        : blockCount(work.blockCount), position(work.share(cta)), end(work.share(cta + 1)), from(from), to(to) {
         const u32 sum = position / Work::slabs;
         first = position % Work::slabs;
         weightBlock = sum / blockCount;
         rowBlock = sum - weightBlock * blockCount;
+        weightBlock += work.firstBlock;
+        if (first >= to) next_sum();
+        if (first < from) position += from - first, first = from;
+        if (from >= to) position = end;
     }
 
     DEVICE bool remains() const { return position < end; }
 
     /// How many slabs lie ahead with the same weight rows and token rows, at most `limit`.
-    DEVICE u32 ahead(u32 limit) const { return min(limit, min(Work::slabs - first, end - position)); }
+    DEVICE u32 ahead(u32 limit) const { return min(limit, min(to - first, end - position)); }
 
     DEVICE void advance(u32 count) {
         position += count, first += count;
-        if (first < Work::slabs) return;
-        first = 0;
+        if (first >= to) next_sum();
+    }
+
+    DEVICE void next_sum() {
+        position += Work::slabs - first + from;
+        first = from;
         if (++rowBlock == blockCount) rowBlock = 0, ++weightBlock;
     }
 };
@@ -116,8 +128,8 @@ struct StreamState {
     u32 begun;
     /// CTAs that have issued the last copy of their weights, of all launches.
     alignas(128) u32 issued;
-    /// Units of a first product that are in memory, of the launch that runs.
-    alignas(128) u32 finished;
+    /// Units of a first product that are in memory, of the launch that runs and of each phase.
+    alignas(128) u32 finished[2];
     /// CTAs that no longer look at `finished` or `sent`.
     alignas(128) u32 left;
     /// Launches before the one that runs which sent packets.
@@ -125,15 +137,13 @@ struct StreamState {
 };
 
 /// Issues the copies of a share's weights, by one thread, as soon as their stages are free. At most kInFlight chunks are on
-/// their way at once: what more would wait in the memory system's queues, and all other traffic behind it. At most kLead
-/// (first product) or kMiddle (second) of those that only fill the ring, for the traffic then is the end of the launch or
-/// of the product before.
-template <class Ring, int kInFlight, int kLead, int kMiddle>
+/// their way at once: what more would wait in the memory system's queues, and all other traffic behind it.
+template <class Ring, int kInFlight>
 struct WeightStream {
     const Ring& ring;
     StreamState* state;
     RingCursor<Ring::stages> next{0, 0}, arriving{0, 0};
-    int inFlight = 0, products = 0;
+    int inFlight = 0;
     u32 number;
 
     /// Counts this CTA, then lets the next kernel begin: its CTAs find room on each SM beside this kernel's.
@@ -155,12 +165,12 @@ struct WeightStream {
 
     DEVICE void end() const { count_up(&state->issued, gridDim.x * StreamState::launches); }
 
+    /// `lead`: the bound on those that only fill the ring, while the traffic is the end of what came before.
     template <class Work>
-    DEVICE void issue(const Work& work, int weightBlocks, const StreamOperands& operands, const Routing& routing) {
+    DEVICE void issue(StreamWalk<Work> walk, int weightBlocks, const StreamOperands& operands, const Routing& routing,
+                      int lead) {
         const u64 policy = evict_first_policy();
-        const int lead = products++ == 0 ? kLead : kMiddle;
-        int issued = 0;
-        for (StreamWalk<Work> walk(work, blockIdx.x); walk.remains(); ++issued, ++inFlight) {
+        for (int issued = 0; walk.remains(); ++issued, ++inFlight) {
             const u32 count = walk.ahead(Ring::chunk), bytes = count * slab_bytes(Ring::format);
             const u32 expert = routing.list->blocks[walk.rowBlock].expert;
             const u64 slab = ((u64)expert * weightBlocks + walk.weightBlock) * Work::slabs + walk.first;
@@ -178,11 +188,26 @@ struct WeightStream {
     }
 };
 
-/// Issues the copies of a share's activation rows, by one warp, once `ready` returns. `kGather`: row r of the list is row
+/// A warp's place among those that bring activation rows: they take turns at chunks.
+template <int kStages, int kWarps>
+struct InputCursor {
+    RingCursor<kStages> ring;
+    u32 untilTurn;  ///< chunks until this warp's next
+
+    /// Goes on to the next chunk; whether this one is the warp's.
+    DEVICE bool takes() {
+        if (kWarps == 1) return true;
+        const bool isMine = untilTurn == 0;
+        untilTurn = isMine ? kWarps - 1 : untilTurn - 1;
+        return isMine;
+    }
+};
+
+/// Issues the copies of a share's activation rows, by some warps, once `ready` returns. `kGather`: row r of the list is row
 /// token(r) of the inputs.
-template <class Ring, class Work, bool kGather, class Ready>
-DEVICE void stream_inputs(const Ring& ring, RingCursor<Ring::stages>& cursor, const Work& work,
-                          const StreamOperands& operands, const Routing& routing, Ready ready) {
+template <bool kGather, class Ring, class Cursor, class Work, class Ready>
+DEVICE void stream_inputs(const Ring& ring, Cursor& cursor, StreamWalk<Work> walk, const StreamOperands& operands,
+                          const Routing& routing, Ready ready) {
     const u32 lane = threadIdx.x % 32;
     bool waited = false;
     u32 rowBlock = ~0u;
@@ -192,25 +217,25 @@ DEVICE void stream_inputs(const Ring& ring, RingCursor<Ring::stages>& cursor, co
                                              (u64)(kGather ? row_token(routing, row) : row) * operands.inputPitch);
     };
     const char *inputs, *further;  // this lane's row of the block, and the one 32 further on
-    for (StreamWalk<Work> walk(work, blockIdx.x); walk.remains();) {
-        if (walk.rowBlock != rowBlock) {
-            rowBlock = walk.rowBlock;
+    for (; walk.remains(); cursor.ring.advance()) {
+        const u32 count = walk.ahead(Ring::chunk), begin = walk.first, currentBlock = walk.rowBlock;
+        walk.advance(count);
+        if (!cursor.takes()) continue;
+        if (currentBlock != rowBlock) {
+            rowBlock = currentBlock;
             block = routing.list->blocks[rowBlock];
             inputs = row_start(block.firstRow + min(lane, block.rowCount - 1));
             further = row_start(block.firstRow + min(lane + 32, block.rowCount - 1));
         }
         if (!waited) ready(), waited = true;
-        const u32 count = walk.ahead(Ring::chunk);
-        barrier_wait(ring.empty(cursor.stage), cursor.parity ^ 1);
-        char* stage = ring.stage(cursor.stage) + Ring::weightBytes;
+        barrier_wait(ring.empty(cursor.ring.stage), cursor.ring.parity ^ 1);
+        char* stage = ring.stage(cursor.ring.stage) + Ring::weightBytes;
         for (u32 row = 0; row < block.rowCount; ++row) {
-            const u64 source = __shfl_sync(~0u, (u64)(row < 32 ? inputs : further), row % 32) + walk.first * Ring::columnBytes;
+            const u64 source = __shfl_sync(~0u, (u64)(row < 32 ? inputs : further), row % 32) + begin * Ring::columnBytes;
             for (u32 byte = lane * 16; byte < count * Ring::columnBytes; byte += 512)
                 copy_16(stage + row * Ring::pitch + byte, reinterpret_cast<const char*>(source) + byte);
         }
-        barrier_arrive_after_copies(ring.inputsFull(cursor.stage));
-        walk.advance(count);
-        cursor.advance();
+        barrier_arrive_after_copies(ring.inputsFull(cursor.ring.stage));
     }
     if (!waited) ready();
 }

@@ -44,7 +44,7 @@ DEVICE void moe_stream(const MoeStreamArguments& arguments) {
         const u32 blockCount = cta.routing.list->count;
         if (Shape::kUpBlocks > 0) StreamHidden<Shape>(cta).run(blockCount, passed);
         if (Shape::kDownBlocks > 0) StreamOutputs<Shape>(cta).run(blockCount, passed);
-    } else if (warp == Shape::kInputCopier) {
+    } else if (warp >= Shape::kInputCopier) {
         StreamInputCopier<Shape>{cta}.run();
     } else if (threadIdx.x % 32 == 0) {
         weights.run();

@@ -1,4 +1,4 @@
-// The two warps of a streaming CTA that copy: one thread weights, a warp the activation rows that belong to them.
+// The warps of a streaming CTA that copy: one thread weights, some warps the activation rows that belong to them.
 #pragma once
 #include "common/packets.cuh"
 #include "sm90/stream_cta.cuh"
@@ -6,7 +6,7 @@
 template <class Shape>
 struct StreamWeightCopier {
     const StreamCta<Shape>& cta;
-    WeightStream<typename Shape::Ring, Shape::kInFlight, Shape::kLead, Shape::kMiddle> stream;
+    WeightStream<typename Shape::Ring, Shape::kInFlight> stream;
 
     DEVICE StreamWeightCopier(const StreamCta<Shape>& cta) : cta(cta), stream{cta.ring, cta.arguments.state} {}
 
@@ -15,9 +15,19 @@ struct StreamWeightCopier {
     DEVICE void run() {
         const u32 blockCount = cta.block_count();
         if (cta.isEarly) stream.wait_for_turn();
-        if (Shape::kUpBlocks > 0) stream.issue(cta.up_work(blockCount), Shape::kUpBlocks, cta.arguments.up, cta.routing);
-        if (Shape::kDownBlocks > 0)
-            stream.issue(cta.down_work(blockCount), Shape::kDownBlocks, cta.arguments.down, cta.routing);
+        auto lead = [](int phase, int first) { return phase == Shape::kFirstPhase ? first : Shape::kInFlight; };
+        if constexpr (Shape::kUpBlocks > 0)
+#pragma unroll 1
+            for (int phase = Shape::kFirstPhase; phase < 2; ++phase)
+                stream.issue(cta.up_walk(blockCount, phase), Shape::kUpBlocks, cta.arguments.up, cta.routing,
+                             lead(phase, Shape::kLead));
+        if constexpr (Shape::kDownBlocks > 0) {
+            const typename Shape::DownWork work = cta.down_work(blockCount);
+#pragma unroll 1
+            for (int phase = Shape::kFirstPhase; phase < 2; ++phase)
+                stream.issue(cta.down_walk(work, phase), Shape::kDownBlocks, cta.arguments.down, cta.routing,
+                             lead(phase, Shape::kUpBlocks > 0 ? Shape::kMiddle : Shape::kLead));
+        }
         stream.end();
     }
 };
@@ -30,36 +40,41 @@ struct StreamInputCopier {
     const StreamCta<Shape>& cta;
 
     DEVICE void run() const {
-        const u32 blockCount = cta.block_count();
+        const u32 blockCount = cta.block_count(), index = threadIdx.x / 32 - Shape::kInputCopier;
         StreamState* state = cta.arguments.state;
-        typename Shape::Cursor cursor{0, 0};
-        if (kHasUp)
-            stream_inputs<Ring, typename Shape::UpWork, true>(cta.ring, cursor, cta.up_work(blockCount), cta.arguments.up,
-                                                              cta.routing, wait_for_previous_kernel);
-        auto await_hidden = [&] {
-            if (!kHasUp) return wait_for_previous_kernel();
-            const u32 units = Shape::kUpBlocks * blockCount;
-            while (load_acquire(&state->finished) < units) {}
-            __syncwarp();
-        };
-        if constexpr (Shape::kPackets) {
-            const u32 launch = load_acquire(&state->sent) + 1;
-            await_hidden();
-            receive_hidden(cursor, blockCount, launch);
-            if (cta.lane == 0 && count_up(&state->left, gridDim.x) == gridDim.x - 1) state->sent = launch, state->finished = 0;
-            return;
+        InputCursor<Ring::stages, Shape::kInputCopiers> cursor{{0, 0}, index};
+        if constexpr (kHasUp)
+#pragma unroll 1
+            for (int phase = Shape::kFirstPhase; phase < 2; ++phase)
+                stream_inputs<true>(cta.ring, cursor, cta.up_walk(blockCount, phase), cta.arguments.up, cta.routing,
+                                    wait_for_previous_kernel);
+        if constexpr (!kHasDown) return;
+        const u32 launch = Shape::kPackets ? load_acquire(&state->sent) + 1 : 0;
+        const typename Shape::DownWork work = cta.down_work(blockCount);
+#pragma unroll 1
+        for (int phase = Shape::kFirstPhase; phase < 2; ++phase) {
+            auto await_hidden = [&] { kHasUp ? await_units(blockCount, phase, index) : wait_for_previous_kernel(); };
+            if constexpr (Shape::kPackets) {
+                await_hidden();
+                PacketReceiver<Ring>{cta.ring, cta.routing, cta.arguments.packets, cta.arguments.down.inputPitch,
+                                     Shape::kUpBlocks * Shape::kHiddenColumns, launch}
+                    .receive(cursor, cta.down_walk(work, phase));
+            } else {
+                stream_inputs<false>(cta.ring, cursor, cta.down_walk(work, phase), cta.arguments.down, cta.routing, await_hidden);
+            }
         }
-        if (kHasDown)
-            stream_inputs<Ring, typename Shape::DownWork, false>(cta.ring, cursor, cta.down_work(blockCount),
-                                                                 cta.arguments.down, cta.routing, await_hidden);
-        if (kHasUp && kHasDown && cta.lane == 0 && take_number(&state->left, gridDim.x) == gridDim.x - 1)
-            store_release(&state->finished, 0);
+        if (!kHasUp || index > 0 || cta.lane > 0) return;
+        if (count_up(&state->left, gridDim.x) < gridDim.x - 1) return;
+        if (Shape::kPackets) state->sent = launch;
+        state->finished[0] = state->finished[1] = 0;
     }
 
-    DEVICE void receive_hidden(typename Shape::Cursor& cursor, u32 blockCount, u32 launch) const {
-        constexpr u32 columns = Shape::kUpBlocks * Shape::kHiddenColumns;
-        PacketReceiver<Ring, typename Shape::DownWork>(cta.ring, cta.down_work(blockCount), cta.routing,
-                                                       cta.arguments.packets, cta.arguments.down.inputPitch, columns, launch)
-            .run(cursor);
+    /// Until all that the first product makes in a phase is in memory. One of the warps asks.
+    DEVICE void await_units(u32 blockCount, int phase, u32 index) const {
+        const u32 units = (phase == 0 ? Shape::kUpCut : Shape::kUpBlocks - Shape::kUpCut) * blockCount;
+        if (index == 0)
+            while (load_acquire(cta.arguments.state->finished + phase) < units) {}
+        if (Shape::kInputCopiers > 1) barrier_named<3, 32 * Shape::kInputCopiers>();
+        __syncwarp();
     }
 };

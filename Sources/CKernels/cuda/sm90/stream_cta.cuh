@@ -6,7 +6,7 @@
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs: slabs of 64 columns.
 template <int kFormat_, int kUpBlocks_, int kUpSlabs_, int kDownBlocks_, int kDownSlabs_, int kOutputs_, int kActivation_,
           int kRows_, int kTokens_, int kChunk_, int kStages_, int kInFlight_, int kLead_, int kMiddle_, int kWarpTiles_,
-          int kSlabTurns_, int kChunkTurns_, class Choice>
+          int kSlabTurns_, int kChunkTurns_, int kInputCopiers_, int kCut_, bool kPackets_, class Choice>
 struct StreamShape {
     static constexpr int kFormat = kFormat_, kUpBlocks = kUpBlocks_, kDownBlocks = kDownBlocks_, kOutputs = kOutputs_;
     static constexpr int kActivation = kActivation_;
@@ -14,8 +14,12 @@ struct StreamShape {
     static constexpr int kHiddenColumns = kGated ? 32 : 64;  ///< of a block of the first product's weight rows
     static constexpr int kRows = kRows_;      ///< token rows of a block: 1, 2, 4, or a multiple of 8
     static constexpr int kTokens = kTokens_;  ///< tokens at most
-    /// Whether `hidden` is sent in packets: one warp checks them all, so they must be few.
-    static constexpr bool kPackets = kUpBlocks > 0 && kDownBlocks > 0 && kTokens == 1 && kDownSlabs_ <= 64;
+    static constexpr bool kPackets = kPackets_;  ///< whether `hidden` is sent in packets
+    /// Both products in two phases: the first slabs of `hidden` that the second contracts, and the rest. What the first phase
+    /// of one product has computed is known by the time that the second phase has been. 0: in one phase, the second.
+    static constexpr int kCut = kCut_, kFirstPhase = kCut > 0 ? 0 : 1;
+    static constexpr int kUpCut = kCut * SLAB_COLUMNS / kHiddenColumns;  ///< the same in blocks of weight rows
+    static_assert(kCut == 0 || (kUpBlocks > kUpCut && kDownBlocks > 0), "each phase of the first product has work");
     static constexpr int kInFlight = kInFlight_, kLead = kLead_, kMiddle = kMiddle_;  ///< of `WeightStream`
     /// A warp multiplies kWarpTiles of the four tiles of a slab; kTileWarps warps a whole slab.
     static constexpr int kWarpTiles = kWarpTiles_, kTileWarps = 4 / kWarpTiles;
@@ -26,22 +30,31 @@ struct StreamShape {
     static constexpr int kMultipliers = kTileWarps * kTurns, kFinishers = 4;
     static_assert(kMultipliers % 4 == 0, "the warps that finish are whole groups of four");
     static constexpr int kWeightCopier = kMultipliers + kFinishers, kInputCopier = kWeightCopier + 1;  ///< warps
-    static constexpr int kThreads = 32 * (kInputCopier + 1);
+    static constexpr int kInputCopiers = kInputCopiers_;
+    static constexpr int kThreads = 32 * (kInputCopier + kInputCopiers);
 
     typedef StreamRing<kFormat, kRows, kChunk_, kStages_> Ring;
     typedef RingCursor<kStages_> Cursor;
-    typedef StreamWork<kUpBlocks, kUpSlabs_ == 0 ? 1 : kUpSlabs_, false> UpWork;
-    typedef StreamWork<kDownBlocks, kDownSlabs_ == 0 ? 1 : kDownSlabs_, true> DownWork;
+    static constexpr int kGrain = kCut > 0 ? 2 : 4;  ///< of shares: what is left over counts twice in two phases
+    typedef StreamWork<kUpSlabs_ == 0 ? 1 : kUpSlabs_, false, kGrain> UpWork;
+    typedef StreamWork<kDownSlabs_ == 0 ? 1 : kDownSlabs_, true, kGrain> DownWork;
+    typedef StreamWalk<UpWork> UpWalk;
+    typedef StreamWalk<DownWork> DownWalk;
 
     /// Sums pass from the multiplying to the finishing warps in two buffers: [turn][tile][column tile][g][lanes of g].
     static constexpr int kSumLanes = kRows >= 8 ? 4 : (kRows + 1) / 2;  ///< lanes of four that hold columns in use
     static constexpr int kBufferQuads = kTurns * 4 * kColumnTiles * 8 * kSumLanes;
-    static constexpr int kOutputBytes = kDownBlocks == 0 ? 0 : 4 * TILE_ROWS * kTokens * 4;
+    static constexpr int kOutputSlots = kCut > 0 ? 2 : 1;  ///< weight blocks of the second product whose sums are not complete
+    static constexpr int kOutputFloats = 4 * TILE_ROWS * kTokens;  ///< of a slot
+    static constexpr int kOutputBytes = kDownBlocks == 0 ? 0 : kOutputSlots * kOutputFloats * 4;
     static constexpr int kExchangeBytes = 2 * kBufferQuads * 16 + kOutputBytes + 4 * 8;
     typedef StreamRouting<Choice, kTokens, kRows> Routed;
     static constexpr int kSharedBytes = Ring::bytes + kExchangeBytes + Routed::bytes;
     static constexpr int kUpPart = 128 * kColumnTiles, kDownPart = kTokens * TILE_ROWS;
-    static constexpr int kPartialFloats = kUpPart > kDownPart ? kUpPart : kDownPart;
+    /// The parts of the second phase's first product have a place of their own, for those of the first may not have been
+    /// taken; the second product's have not begun by then, or those of the first phase have been taken.
+    static_assert(kCut == 0 || kDownPart <= kUpPart, "parts of the second product are not where the second phase's are");
+    static constexpr int kPartialFloats = kCut > 0 ? 2 * kUpPart : kUpPart > kDownPart ? kUpPart : kDownPart;
 };
 
 /// One CTA as any of its threads sees it.
@@ -52,7 +65,7 @@ struct StreamCta {
     const MoeStreamArguments& arguments;
     typename Shape::Ring ring;
     float4* buffers;
-    float* outputs;  ///< of a finishing warp: its 16 rows of the output block, [kTokens][16]
+    float* outputs;  ///< of a finishing warp: its 16 rows of an output block, [kTokens][16]; further slots behind those of all
     u64* exchange;   ///< barriers: buffers full, buffers empty
     char* routed;    ///< memory of `Routed`
     Routing routing;
@@ -112,6 +125,21 @@ struct StreamCta {
         return routing.list->count;
     }
 
-    DEVICE typename Shape::UpWork up_work(u32 blockCount) const { return {blockCount, gridDim.x}; }
-    DEVICE typename Shape::DownWork down_work(u32 blockCount) const { return {blockCount, gridDim.x}; }
+    /// The first product of a phase.
+    DEVICE typename Shape::UpWork up_work(u32 blockCount, int phase) const {
+        constexpr u32 cut = Shape::kUpCut;
+        return {phase == 0 ? 0 : cut, phase == 0 ? cut : Shape::kUpBlocks - cut, blockCount, gridDim.x};
+    }
+    DEVICE typename Shape::UpWalk up_walk(u32 blockCount, int phase) const {
+        return {up_work(blockCount, phase), blockIdx.x};
+    }
+
+    DEVICE typename Shape::DownWork down_work(u32 blockCount) const { return {0, Shape::kDownBlocks, blockCount, gridDim.x}; }
+
+    /// A phase of the share of the second product. All is in one phase where sums would be of too many weight blocks.
+    DEVICE typename Shape::DownWalk down_walk(const typename Shape::DownWork& work, int phase) const {
+        constexpr u32 slabs = Shape::DownWork::slabs;
+        const u32 cut = Shape::kCut > 0 && work.is_within_two_units() ? Shape::kCut : 0;
+        return {work, blockIdx.x, phase == 0 ? 0 : cut, phase == 0 ? cut : slabs};
+    }
 };

@@ -19,7 +19,12 @@ struct StreamHidden : StreamSums<Shape> {
 
     DEVICE void run(u32 blockCount, u32& passed) const {
         const u32 launch = Shape::kPackets ? load_acquire(&cta.arguments.state->sent) + 1 : 0;
-        const UpWork work = cta.up_work(blockCount);
+#pragma unroll 1
+        for (int phase = Shape::kFirstPhase; phase < 2; ++phase) run(cta.up_work(blockCount, phase), phase, launch, passed);
+    }
+
+    DEVICE void run(const UpWork& work, int phase, u32 launch, u32& passed) const {
+        const bool isSecond = phase > Shape::kFirstPhase;
         for (StreamWalk<UpWork> walk(work, blockIdx.x); walk.remains();) {
             const u32 first = walk.first, weightBlock = walk.weightBlock;
             const u32 count = walk.ahead(UpWork::slabs), unitEnd = walk.position - first + UpWork::slabs;
@@ -31,11 +36,11 @@ struct StreamHidden : StreamSums<Shape> {
             uint4 early[kColumnTiles];
 #pragma unroll
             for (int n = 0; n < kColumnTiles; ++n)
-                if (continues) early[n] = load_volatile(partial(blockIdx.x + 1) + n * 32 + lane);
+                if (continues) early[n] = load_volatile(partial(blockIdx.x + 1, isSecond) + n * 32 + lane);
             Sums sums;
             receive(sums, passed);
             if (first > 0) {
-                uint4* part = partial(blockIdx.x) + lane;
+                uint4* part = partial(blockIdx.x, isSecond) + lane;
 #pragma unroll
                 for (int n = 0; n < kColumnTiles; ++n)
                     store_part(part + n * 32, make_float4(sums[n][0], sums[n][1], sums[n][2], sums[n][3]));
@@ -45,11 +50,11 @@ struct StreamHidden : StreamSums<Shape> {
                 const u32 end = end_of_parts(work, unitEnd);
 #pragma unroll
                 for (int n = 0; n < kColumnTiles; ++n) {
-                    add(sums[n], take_part(partial(blockIdx.x + 1) + n * 32 + lane, early[n]));
-                    add_parts(sums[n], n * 32 + lane, blockIdx.x + 2, end);
+                    add(sums[n], take_part(partial(blockIdx.x + 1, isSecond) + n * 32 + lane, early[n]));
+                    add_parts(sums[n], n * 32 + lane, blockIdx.x + 2, end, isSecond);
                 }
             }
-            store_hidden(weightBlock, factors, sums, launch);
+            store_hidden(weightBlock, factors, sums, phase, launch);
         }
     }
 
@@ -67,7 +72,7 @@ struct StreamHidden : StreamSums<Shape> {
             }
     }
 
-    DEVICE void store_hidden(u32 weightBlock, const Factors& factors, const Sums& sums, u32 launch) const {
+    DEVICE void store_hidden(u32 weightBlock, const Factors& factors, const Sums& sums, int phase, u32 launch) const {
         u16* column = cta.arguments.hidden + weightBlock * kHiddenColumns + tile * (kHiddenColumns / 4);
 #pragma unroll
         for (int n = 0; n < kColumnTiles; ++n)
@@ -107,9 +112,9 @@ struct StreamHidden : StreamSums<Shape> {
         barrier_named<1, 32 * Shape::kFinishers>();
         if (tile != 0 || lane != 0) return;
         if (Shape::kPackets) {
-            add_relaxed(&cta.arguments.state->finished, 1);
+            add_relaxed(cta.arguments.state->finished + phase, 1);
         } else {
-            add_release(&cta.arguments.state->finished, 1);
+            add_release(cta.arguments.state->finished + phase, 1);
         }
     }
 

@@ -90,10 +90,10 @@ struct StreamMultiplier {
         }
     }
 
-    /// Multiplies a share's slabs and passes the sums on, one set for each stretch of a walk.
+    /// Multiplies a walk's slabs and passes the sums on, one set for each stretch of it.
     template <class Work>
-    DEVICE void multiply_share(const Work& work, Cursor& cursor, u32& chunksUntilTurn, u32& passed) const {
-        for (StreamWalk<Work> walk(work, blockIdx.x); walk.remains(); ++passed) {
+    DEVICE void multiply_share(StreamWalk<Work> walk, Cursor& cursor, u32& chunksUntilTurn, u32& passed) const {
+        for (; walk.remains(); ++passed) {
             const u32 count = walk.ahead(Work::slabs), chunks = (count + Ring::chunk - 1) / Ring::chunk;
             PartialSums sums = {};
             for (; chunksUntilTurn < chunks; chunksUntilTurn += kChunkTurns) {
@@ -130,7 +130,15 @@ struct StreamMultiplier {
         Cursor cursor{(u32)turn() / kSlabTurns, 0};
         u32 chunksUntilTurn = turn() / kSlabTurns, passed = 0;
         const u32 blockCount = cta.block_count();
-        if (Shape::kUpBlocks > 0) multiply_share(cta.up_work(blockCount), cursor, chunksUntilTurn, passed);
-        if (Shape::kDownBlocks > 0) multiply_share(cta.down_work(blockCount), cursor, chunksUntilTurn, passed);
+        if constexpr (Shape::kUpBlocks > 0)
+#pragma unroll 1
+            for (int phase = Shape::kFirstPhase; phase < 2; ++phase)
+                multiply_share(cta.up_walk(blockCount, phase), cursor, chunksUntilTurn, passed);
+        if constexpr (Shape::kDownBlocks > 0) {
+            const typename Shape::DownWork work = cta.down_work(blockCount);
+#pragma unroll 1
+            for (int phase = Shape::kFirstPhase; phase < 2; ++phase)
+                multiply_share(cta.down_walk(work, phase), cursor, chunksUntilTurn, passed);
+        }
     }
 };

@@ -36,8 +36,10 @@ struct StreamSums {
     // A part is complete when none of its words is all ones, the NaN that arithmetic never makes: one trip through memory
     // instead of a fence, a flag and two trips. Whoever reads a part restores the ones.
 
-    DEVICE uint4* partial(u32 index) const {
-        return reinterpret_cast<uint4*>(cta.arguments.partials) + (u64)(index * 4 + tile) * (Shape::kPartialFloats / 4);
+    /// A CTA's; `isSecond`: that of the second of two phases of the first product.
+    DEVICE uint4* partial(u32 index, bool isSecond = false) const {
+        return reinterpret_cast<uint4*>(cta.arguments.partials) + (u64)(index * 4 + tile) * (Shape::kPartialFloats / 4) +
+               (isSecond ? Shape::kUpPart / 4 : 0);
     }
 
     static DEVICE void store_part(uint4* part, float4 sums) {
@@ -62,16 +64,16 @@ struct StreamSums {
     }
 
     /// Adds the CTAs' parts of a sum, in their order; several are on their way at once.
-    DEVICE void add_parts(float (&sums)[4], u32 index, u32 first, u32 end) const {
+    DEVICE void add_parts(float (&sums)[4], u32 index, u32 first, u32 end, bool isSecond = false) const {
         constexpr u32 together = 3;
         for (; first < end; first += together) {
             uint4 words[together];
 #pragma unroll
             for (u32 i = 0; i < together; ++i)
-                if (first + i < end) words[i] = load_volatile(partial(first + i) + index);
+                if (first + i < end) words[i] = load_volatile(partial(first + i, isSecond) + index);
 #pragma unroll
             for (u32 i = 0; i < together; ++i)
-                if (first + i < end) add(sums, take_part(partial(first + i) + index, words[i]));
+                if (first + i < end) add(sums, take_part(partial(first + i, isSecond) + index, words[i]));
         }
     }
 
