@@ -70,10 +70,11 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
     private static let grouping: [KernelCase] = {
         let hopper = [Architecture(9, 0)]
         let products = [
-            ("scout", scout, 128, true, false), ("gpt-oss", gptOSS, 64, false, false),
-            ("qwen3", qwen3, 128, false, true), ("nemotron", nemotron, 128, false, false),
-            ("nemotron, few rows", nemotron, 64, false, false), ("attention", attention, 128, true, true),
-            ("head", head, 128, true, true), ("fp8", fp8, 64, true, true),
+            ("scout", scout, 96, true, false), ("scout, many rows", scout, 144, true, false),
+            ("gpt-oss", gptOSS, 64, false, false), ("gpt-oss, many rows", gptOSS, 144, false, true),
+            ("qwen3", qwen3, 96, false, true), ("nemotron", nemotron, 144, false, true),
+            ("nemotron, few rows", nemotron, 64, false, false), ("nemotron, more rows", nemotron, 96, false, true),
+            ("attention", attention, 128, true, true), ("head", head, 128, true, true), ("fp8", fp8, 64, true, true),
         ]
         .flatMap { name, shape, rowCount, hasOneRow, gathers in
             cases(for: hopper, ["HGMMA", "UBLKCP"], name) {
