@@ -21,10 +21,10 @@ struct GroupedExperts: Sendable {
         self.configuration = configuration
     }
 
-    /// The products of routed experts in either size of block, and those of a shared one.
+    /// The products of routed experts in each size of block, and those of a shared one.
     static func gemms(for configuration: MoEConfiguration) -> Set<MoEGemm> {
         var gemms: Set<MoEGemm> = []
-        for rowCount in [MoEGemm.rowCounts.few, MoEGemm.rowCounts.many] {
+        for rowCount in configuration.groupedRowCounts {
             let gemm = gemm(for: configuration, rowCount: rowCount)
             gemms.insert(gemm)
             if configuration.hasSharedExpert { gemms.insert(sharedGemm(beside: gemm)) }
@@ -36,11 +36,11 @@ struct GroupedExperts: Sendable {
     private static func gemm(for configuration: MoEConfiguration, rowCount: Int) -> MoEGemm {
         MoEGemm(
             shape: configuration.shape, hasOneRow: configuration.topK == 1, rowCount: rowCount,
-            gathers: configuration.topK > 1 && rowCount == MoEGemm.rowCounts.many)
+            gathers: configuration.topK > 1 && rowCount > MoEGemm.rowCounts.few)
     }
 
     private static func sharedGemm(beside gemm: MoEGemm) -> MoEGemm {
-        MoEGemm(shape: gemm.shape, hasOneRow: true, rowCount: MoEGemm.rowCounts.many, gathers: gemm.gathers)
+        MoEGemm(shape: gemm.shape, hasOneRow: true, rowCount: MoEGemm.denseRowCount, gathers: gemm.gathers)
     }
 
     /// Queues the experts.
@@ -152,7 +152,7 @@ extension GroupedExperts {
             // The smaller blocks are more.
             let blockCount = max(
                 configuration.blockCount(tokenCount: tokenCount, rowCount: MoEGemm.rowCounts.few),
-                tokenCount.dividedRoundingUp(by: MoEGemm.rowCounts.many))
+                tokenCount.dividedRoundingUp(by: MoEGemm.denseRowCount))
             let slotCount = MoEGemm.slotCount(rowCount: configuration.maximumRowCount, blockCount: blockCount)
             let isQuantized = configuration.activationPrecision == .nvfp4
             inputs = isQuantized ? 0 : MoEPack.byteCount(rowCount: slotCount, pitch: shape.inputPitch)

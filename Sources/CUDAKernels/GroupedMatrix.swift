@@ -14,10 +14,9 @@ struct GroupedMatrix: Sendable {
     /// The product for a shape.
     static func gemm(_ shape: ExpertShape) -> MoEGemm {
         // FP8 fragments leave registers for the sums of 64 rows.
-        let rowCounts = MoEGemm.rowCounts
-        return MoEGemm(
-            shape: shape, hasOneRow: true, rowCount: shape.down.format == .float8 ? rowCounts.few : rowCounts.many,
-            gathers: true)
+        MoEGemm(
+            shape: shape, hasOneRow: true,
+            rowCount: shape.down.format == .float8 ? MoEGemm.rowCounts.few : MoEGemm.denseRowCount, gathers: true)
     }
 
     /// Why a GPU cannot compute such products; nil if it can.

@@ -15,9 +15,21 @@ extension MoEConfiguration {
         activationPrecision == .nvfp4 ? nil : try route(groupedRowCount: MoEGemm.rowCounts.many)
     }
 
-    /// The rows of a block that are best for so many tokens in the grouped product: up to 48 rows an expert the fewer.
+    /// The rows of a block that the grouped product has kernels for, rising.
+    var groupedRowCounts: [Int] {
+        let (few, middle, many) = MoEGemm.rowCounts
+        // Weights that are stored as fragments gain nothing from items of six blocks; rounded rows are a choice of accuracy.
+        return format.isFP4 && activationPrecision == .full ? [few, middle, many] : [few, many]
+    }
+
+    /// The rows of a block that are best for so many tokens in the grouped product.
+    ///
+    /// Measured on an H100 (docs/kernels-gpu-notes.md). Experts have about as many rows as the mean, so some more than that fit into a block.
     func groupedRowCount(tokenCount: Int) -> Int {
-        tokenCount * topK <= 48 * expertCount ? MoEGemm.rowCounts.few : MoEGemm.rowCounts.many
+        let (few, middle, many) = MoEGemm.rowCounts
+        let rowCount = tokenCount * topK
+        if rowCount <= 56 * expertCount { return few }
+        return rowCount <= 80 * expertCount && groupedRowCounts.contains(middle) ? middle : many
     }
 
     /// The blocks that so many rows take at most, however they are divided among the experts.

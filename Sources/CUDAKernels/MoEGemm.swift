@@ -36,8 +36,10 @@ struct MoEGemm: TemplateKernel, Hashable, CustomStringConvertible {
     static let path = "sm90/moe_gemm.cu"
     static let function = "multiply_experts"
     static let argumentsName = "MoeGemmArguments"
-    /// The token rows of a block that there are kernels for: for up to some 48 rows an expert, and for more.
-    static let rowCounts = (few: 64, many: 128)
+    /// The token rows of a block that there are kernels for: for up to 56 rows an expert, for up to 80, and for more.
+    static let rowCounts = (few: 64, middle: 96, many: 144)
+    /// The same where rows are all tokens: of a shared expert or a linear layer.
+    static let denseRowCount = 128
     /// What the stages have to fit into: the shared memory that a block on Hopper may have.
     private static let sharedLimit = 232448
     /// Slots of packed rows that lie together: a block takes whole groups.
@@ -54,8 +56,11 @@ struct MoEGemm: TemplateKernel, Hashable, CustomStringConvertible {
     /// Whether the kernel gathers the token of each row by itself, rather than that rows are packed for it.
     var gathers = false
 
-    /// The warpgroups that multiply, each two blocks of 64 weight rows.
+    /// The warpgroups that multiply.
     private var groupCount: Int { rowCount == 64 && shape.down.format.isFP4 ? 3 : 2 }
+
+    /// The blocks of 64 weight rows of an item.
+    private var blockCount: Int { groupCount * (rowCount == 96 && shape.down.format.isFP4 ? 3 : 2) }
 
     var threadCount: Int { 32 * (4 * groupCount + 4) }
 
@@ -63,14 +68,14 @@ struct MoEGemm: TemplateKernel, Hashable, CustomStringConvertible {
     private var stageSlabCount: Int { rowCount == 64 && shape.down.format.isFP4 ? 2 : 1 }
 
     private var stageByteCount: Int {
-        (stageSlabCount * (rowCount * MoEPack.rowByteCount + 2 * groupCount * shape.down.format.slabByteCount))
+        (stageSlabCount * (rowCount * MoEPack.rowByteCount + blockCount * shape.down.format.slabByteCount))
             .rounded(upTo: 1024)
     }
 
     /// What is not stages: areas of packed rows (half as many as blocks of weight rows, or as many without a gate), outputs of
     /// each warp, four items, barriers.
     private var otherByteCount: Int {
-        let areas = (shape.activation.isGated ? 1 : 2) * groupCount * rowCount * MoEPack.rowByteCount
+        let areas = blockCount / (shape.activation.isGated ? 2 : 1) * rowCount * MoEPack.rowByteCount
         let outputs = 4 * groupCount * 16 * 48
         let items = 4 * 4 * (16 + 2 * rowCount)
         return areas + outputs + items + 512
@@ -109,7 +114,7 @@ struct MoEGemm: TemplateKernel, Hashable, CustomStringConvertible {
         shape.downBlockCount == 0 ? 0 : shape.upBlockCount == 0 ? 3 : shape.down.slabCount >= 64 ? 2 : 0
     }
 
-    private var partFloatCount: Int { 128 * groupCount * rowCount }
+    private var partFloatCount: Int { 64 * blockCount * rowCount }
 
     var launchBounds: String { "\(threadCount), 1" }
     var body: String { "moe_gemm<Gemm>(arguments);" }

@@ -49,9 +49,8 @@ public final class MoELayer: Sendable {
         let device = loader.context.device
         resolution = try MoEResolution(configuration, on: device)
         var routers: [Int: Router] = [:]
-        for tokenCount in [1, configuration.maximumTokenCount] {
-            let rowCount = configuration.groupedRowCount(tokenCount: tokenCount)
-            guard routers[rowCount] == nil else { continue }
+        let largest = configuration.groupedRowCount(tokenCount: configuration.maximumTokenCount)
+        for rowCount in configuration.groupedRowCounts where rowCount <= largest {
             routers[rowCount] = try configuration.route(groupedRowCount: rowCount)
                 .load(
                     from: loader.sources, loader.cache, in: loader.context, tokenCount: configuration.maximumTokenCount)

@@ -36,7 +36,7 @@ extension MoEResolution {
                 .unsupported,
                 "MoE layer: no kernel for \(first) to \(maximum) tokens; \(lines.joined(separator: "; "))")
         }
-        for rowCount in [MoEGemm.rowCounts.few, MoEGemm.rowCounts.many] where first <= maximum {
+        for rowCount in configuration.groupedRowCounts where first <= maximum {
             let last = (first...maximum).last { configuration.groupedRowCount(tokenCount: $0) == rowCount }
             guard let last else { continue }
             let product = MoEGemm(shape: configuration.shape, hasOneRow: configuration.topK == 1, rowCount: rowCount)
@@ -77,8 +77,11 @@ extension MoEResolution {
 
     /// Why the grouped product cannot compute a layer; nil if it can.
     private static func groupedRefusal(_ configuration: MoEConfiguration, on device: Device) -> String? {
-        MoEGemm(shape: configuration.shape, hasOneRow: configuration.topK == 1, rowCount: MoEGemm.rowCounts.many)
-            .refusal(on: device)
+        for rowCount in configuration.groupedRowCounts {
+            let product = MoEGemm(shape: configuration.shape, hasOneRow: configuration.topK == 1, rowCount: rowCount)
+            if let refusal = product.refusal(on: device) { return refusal }
+        }
+        return nil
     }
 
     /// What computes so many tokens, up to the layer's maximum.

@@ -38,9 +38,10 @@ extension QuantizedExperts {
             _ configuration: MoEConfiguration, _ resolution: MoEResolution, on device: Device
         ) -> Int {
             guard resolution.uses(.throughput) else { return 0 }
-            return MoEGemm(
-                shape: configuration.shape.only(.down), hasOneRow: true, rowCount: MoEGemm.rowCounts.many
-            ).partialCount(on: device)
+            return (configuration.groupedRowCounts + [MoEGemm.denseRowCount]).map { rowCount in
+                MoEGemm(shape: configuration.shape.only(.down), hasOneRow: true, rowCount: rowCount)
+                    .partialCount(on: device)
+            }.max() ?? 0
         }
     }
 }

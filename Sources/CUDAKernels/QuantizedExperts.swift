@@ -72,15 +72,18 @@ struct QuantizedExperts: Sendable {
         try StreamEntry.load(kernels.map { $0.only(products) }, loader)
     }
 
-    /// The products of routed experts in either size of block, and those of a shared one.
+    /// The products of routed experts in each size of block, and those of a shared one.
     static func gemms(_ configuration: MoEConfiguration) -> Set<MoEGemm> {
-        let (hasOneRow, rowCounts) = (configuration.topK == 1, MoEGemm.rowCounts)
+        let hasOneRow = configuration.topK == 1
         var gemms: Set<MoEGemm> = []
-        for rowCount in [rowCounts.few, rowCounts.many] {
+        for rowCount in configuration.groupedRowCounts {
             gemms.insert(gemm(configuration, .up, hasOneRow: hasOneRow, rowCount))
             gemms.insert(gemm(configuration, .down, hasOneRow: hasOneRow, rowCount))
         }
-        if configuration.hasSharedExpert { gemms.insert(gemm(configuration, .down, hasOneRow: true, rowCounts.many)) }
+        if configuration.hasSharedExpert {
+            gemms.insert(gemm(configuration, .up, hasOneRow: true, MoEGemm.denseRowCount))
+            gemms.insert(gemm(configuration, .down, hasOneRow: true, MoEGemm.denseRowCount))
+        }
         return gemms
     }
 
@@ -113,7 +116,7 @@ struct QuantizedExperts: Sendable {
     ) throws(CUDAError) {
         var residual = job.residual?.address ?? 0
         let (tokenCount, output) = (job.tokenCount, job.output.address)
-        let (few, many) = (MoEStream.largestExpertRowCount, MoEGemm.rowCounts.many)
+        let (few, many) = (MoEStream.largestExpertRowCount, MoEGemm.denseRowCount)
         for (index, expert) in configuration.sharedExperts.enumerated() {
             let blockRowCount = backend == .latency ? few : many
             let rows = Rows(

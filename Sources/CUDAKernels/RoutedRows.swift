@@ -105,9 +105,9 @@ extension RoutedRows {
                 "row blocks of \(blockRowCounts[0]) rows in the first list, expected 1 to "
                     + "\(MoEStream.largestExpertRowCount)")
         }
-        let (few, many) = MoEGemm.rowCounts
-        guard [few, many].contains(blockRowCounts[1]) else {
-            throw fail("row blocks of \(blockRowCounts[1]) rows in the second list, expected \(few) or \(many)")
+        let rowCounts = configuration.groupedRowCounts
+        guard rowCounts.contains(blockRowCounts[1]) else {
+            throw fail("row blocks of \(blockRowCounts[1]) rows in the second list, expected one of \(rowCounts)")
         }
         guard expertCount <= configuration.expertCount else {
             throw fail("rows of up to \(expertCount) experts, expected \(configuration.expertCount)")

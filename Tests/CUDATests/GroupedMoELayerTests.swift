@@ -49,7 +49,7 @@ extension FakeDriverTests {
             #expect(sum.residual == input.address && sum.output == output.address && sum.tokenCount == 60)
         }
 
-        @Test("with more than 48 rows an expert tokens are packed once, and gathered by the product")
+        @Test("with more than 56 rows an expert tokens are packed once, and gathered by the product")
         func gathered() throws {
             var configuration = MoEConfiguration.gptOSS
             configuration.maximumTokenCount = 100

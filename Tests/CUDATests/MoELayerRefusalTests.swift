@@ -60,7 +60,8 @@ extension FakeDriverTests {
             refused("1 lists of row blocks, expected 2", rows: try made(limits: [32]), default: usual)
             refused("of 9 rows in the first list, expected 1 to 8", rows: try made(limits: [9, 128]), default: usual)
             refused(
-                "of 32 rows in the second list, expected 64 or 128", rows: try made(limits: [8, 32]), default: usual)
+                "of 32 rows in the second list, expected one of [64, 96, 144]", rows: try made(limits: [8, 32]),
+                default: usual)
             refused("rows of up to 5 experts, expected 4", rows: try made(of: 4, limits: [8, 64]), default: usual)
             refused("rows of 2 tokens, expected 1", rows: try made(tokenCount: 2, limits: [8, 64]), default: usual)
             refused("rows of top-2, expected top-1", rows: try made(topK: 2, limits: [8, 64]), default: usual)

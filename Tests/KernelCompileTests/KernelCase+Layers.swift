@@ -59,23 +59,24 @@ extension KernelCase {
             ("attention", attention, [1, 2, 8]), ("mxfp4", mxfp4, [8]), ("fp8", float8, [1, 8, 32]),
             ("head", head, [1, 8, 16]),
         ]
-        return try experts.flatMap { name, configuration, tokenCounts in
+        let cases = try experts.flatMap { name, configuration, tokenCounts in
             let route = try configuration.streamedRoute()
             return try tokenCounts.flatMap { try streaming(name, configuration.shape, route, tokenCount: $0) }
         }
-            + linear.flatMap { name, shape, tokenCounts in
-                try tokenCounts.flatMap { try streaming(name, shape, tokenCount: $0) }
+        let linearCases = try linear.flatMap { name, shape, tokenCounts in
+            try tokenCounts.flatMap { try streaming(name, shape, tokenCount: $0) }
+        }
+        let single = try [ExpertShape.Products.up, .down].flatMap { products in
+            try [1, 8].flatMap {
+                try streaming("scout, \(products) alone", scout.shape, tokenCount: $0) { $0.only(products) }
             }
-            + [ExpertShape.Products.up, .down].flatMap { products in
-                try [1, 8].flatMap {
-                    try streaming("scout, \(products) alone", scout.shape, tokenCount: $0) { $0.only(products) }
-                }
+        }
+        let early = try [("scout", scout), ("gpt-oss", gptOSS), ("qwen3", qwen3)].flatMap { name, configuration in
+            try streaming("\(name), routed early", for: hopper) {
+                MoEStream.early(configuration.shape, for: $0, sharedByteCount: sharedByteCount($0))
             }
-            + [("scout", scout), ("gpt-oss", gptOSS), ("qwen3", qwen3)].flatMap { name, configuration in
-                try streaming("\(name), routed early", for: hopper) {
-                    MoEStream.early(configuration.shape, for: $0, sharedByteCount: sharedByteCount($0))
-                }
-            }
+        }
+        return cases + linearCases + single + early
     }
 
     /// Those for two and for eight tokens are compiled for all architectures, with as long a pipeline as fits there.

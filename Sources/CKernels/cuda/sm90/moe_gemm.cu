@@ -9,9 +9,9 @@
 //             packed by any/moe_pack.cu: global → shared (bulk copies, or 16 bytes a thread), the B operand; FP32 sums in
 //             registers. The first product's epilogue makes `hidden` in the same packed layout, shared → global by bulk
 //             copies; the second one's turns matrices of 8 x 8 on their way to global memory.
-// Work        an item is 6 (kRows 64, FP4) or 4 blocks of 64 weight rows x one block of up to kRows token rows, all slabs;
-//             three or two warpgroups take two blocks each, with as many token columns as the block needs (16, 32, 48, 64,
-//             80, 96 or 128). Items of both products are one queue, ordered by expert, weight rows, token rows: an
+// Work        an item is 6 (kRows 64 or 96, FP4) or 4 blocks of 64 weight rows x one block of up to kRows token rows, all slabs;
+//             three warpgroups (64) or two take two blocks each, or two take three (96), with as many token columns as the
+//             block needs, of those that there are products for. Items of both products are one queue, ordered by expert, weight rows, token rows: an
 //             expert's weights come from memory once. CTAs take numbers from the queue; an item of the second product
 //             waits for its token rows' `hidden`, which are ahead in the queue. The last items' slabs are divided among
 //             CTAs, so that all have work until the end; items behind them add the parts up, on all CTAs. A sum has one
@@ -24,7 +24,7 @@
 //             as many CTAs as SMs (or fewer), then any/moe_combine.cu unless kOneRow. All may be programmatic launches,
 //             this one only if the kernel before it lets it start after waiting for the one before that, as
 //             any/moe_pack.cu does: the list, the weights and the counters are read without waiting.
-//             kRows 64 is faster than 128 where experts have some 48 rows or fewer, kGathers where tokens have several rows
+//             kRows 64 is fastest up to 56 rows an expert, 96 up to 80, 144 for more; 128 where rows are all tokens; kGathers where tokens have several rows
 //             and experts more than that.
 // Files       moe_gemm_shape.cuh: arguments, constants, shared memory; _cta: what its warps share; _items: the warp that
 //             takes items; _copies: those that copy weights and activations; _products: those that multiply, with
@@ -56,12 +56,15 @@ template <int kPerGroup, class Gemm>
 DEVICE void process(const GemmCta<Gemm>& cta, const typename Gemm::Item& item, typename Gemm::Cursor& cursor) {
     constexpr int rows = Gemm::kRows;
     if (kPerGroup == Gemm::kBlocksOfGroup) {
-        if (item.rowCount <= 16) return process<16, kPerGroup>(cta, item, cursor);
-        if (item.rowCount <= 32) return process<32, kPerGroup>(cta, item, cursor);
-        if (item.rowCount <= 48) return process<48, kPerGroup>(cta, item, cursor);
+        if ((rows == 64 || rows == 128) && item.rowCount <= 16) return process<16, kPerGroup>(cta, item, cursor);
+        if ((rows == 64 || rows == 128) && item.rowCount <= 32) return process<32, kPerGroup>(cta, item, cursor);
+        if ((rows == 64 || rows == 128) && item.rowCount <= 48) return process<48, kPerGroup>(cta, item, cursor);
         if (rows > 64 && item.rowCount <= 64) return process<64, kPerGroup>(cta, item, cursor);
-        if (rows > 64 && item.rowCount <= 80) return process<80, kPerGroup>(cta, item, cursor);
-        if (rows > 64 && item.rowCount <= 96) return process<96, kPerGroup>(cta, item, cursor);
+        if ((rows == 96 || rows == 128) && item.rowCount <= 80) return process<80, kPerGroup>(cta, item, cursor);
+        if (rows > 96 && item.rowCount <= 96) return process<96, kPerGroup>(cta, item, cursor);
+        if (rows > 128 && item.rowCount <= 120) return process<120, kPerGroup>(cta, item, cursor);
+        if (rows > 128 && item.rowCount <= 128) return process<128, kPerGroup>(cta, item, cursor);
+        if (rows > 128 && item.rowCount <= 136) return process<136, kPerGroup>(cta, item, cursor);
     }
     process<rows, kPerGroup>(cta, item, cursor);
 }

@@ -62,13 +62,14 @@ struct OutputTile {
 template <class Gemm, int kPerGroup, int kColumns>
 DEVICE void store_outputs(const GemmCta<Gemm>& cta, const typename Gemm::Item& item,
                           const float (&sums)[kPerGroup][kColumns][4]) {
+    const float none[4] = {};
 #pragma unroll
     for (int m = 0; m < kPerGroup; ++m) {
         const OutputTile<Gemm> tile(cta, item, cta.template block<kPerGroup>(m));
 #pragma unroll
         for (int n = 0; n < kColumns; n += 2) {
             if (n * 8 >= item.rowCount) break;
-            tile.store(n * 8, sums[m][n], sums[m][n + 1]);
+            tile.store(n * 8, sums[m][n], n + 1 < kColumns ? sums[m][n + 1] : none);
         }
     }
 }

@@ -36,14 +36,15 @@ struct MoeGemm {
     static constexpr int kUpBlocks = upBlocks, kUpSlabs = upSlabs, kDownBlocks = downBlocks, kDownSlabs = downSlabs;
     static constexpr bool kOneRow = oneRow, kGathers = gathers, kGated = is_gated(activation);
     static constexpr bool kIsFP4 = format == NVFP4 || format == MXFP4;
-    static_assert(kRows == 64 || kRows == 128, "a number of token columns that products exist for");
+    static_assert(kRows == 64 || kRows == 96 || kRows == 128 || kRows == 144, "a number of token columns that products exist for");
     static_assert(kOutputs % 8 == 0, "16-byte stores");
 
     /// Warpgroups that multiply. Three hide each other's waits better than two, but leave registers for fewer sums.
     static constexpr int kGroups = kRows == 64 && kIsFP4 ? 3 : 2;
     static constexpr int kRegisters = kGroups == 3 ? 160 : 232;     ///< of a thread that multiplies
     static constexpr int kOtherRegisters = kGroups == 3 ? 32 : 40;  ///< of the others
-    static constexpr int kBlocksOfGroup = 2, kBlocks = kBlocksOfGroup * kGroups;  ///< of weight rows, of an item
+    /// Blocks of 64 weight rows: of a warpgroup, whose registers hold their sums, and of an item.
+    static constexpr int kBlocksOfGroup = kRows == 96 && kIsFP4 ? 3 : 2, kBlocks = kBlocksOfGroup * kGroups;
     // Warps: those that multiply, one that copies weights, one that takes items, one or two that copy activations, and
     // one that stores `hidden`, unless the one that takes items does.
     static constexpr int kMultipliers = 4 * kGroups;
