@@ -16,7 +16,7 @@ extension ExpertLayer {
             replayed,
             ExpertLayer(
                 "nvfp4 E16 top-1 shared", .nvfp4, hidden: 512, intermediate: 256, experts: 16, top1,
-                tokenCounts: [1, 8, 33, 128, 300]
+                tokenCounts: [1, 8, 33, 128, 300, 1000, 1290]
             ) { $0.sharedExpertCount = 1 },
             ExpertLayer(
                 "nvfp4 E8 top-2, two shared", .nvfp4, hidden: 256, intermediate: 192, experts: 8,
@@ -33,7 +33,7 @@ extension ExpertLayer {
             ExpertLayer(
                 "mxfp4 E32 top-4 biases clamped", .mxfp4, hidden: 288, intermediate: 352, experts: 32,
                 Routing(topK: 4, score: .softmaxOfSelected, weightPlacement: .output),
-                tokenCounts: [1, 3, 8, 32, 128, 260]
+                tokenCounts: [1, 3, 8, 32, 128, 260, 500, 700]
             ) {
                 $0.activation = .clampedSwiglu(alpha: 1.702, limit: 7)
                 $0.hasBiases = true
@@ -41,15 +41,15 @@ extension ExpertLayer {
             ExpertLayer(
                 "nvfp4 208 x 176 E8 top-2", .nvfp4, hidden: 208, intermediate: 176, experts: 8,
                 Routing(topK: 2, score: .softmax(renormalized: true), weightPlacement: .output),
-                tokenCounts: [1, 2, 9, 32, 65, 129]),
+                tokenCounts: [1, 2, 9, 32, 65, 129, 270, 330]),
             ExpertLayer(
                 "bf16 E8 top-2", .bfloat16, hidden: 192, intermediate: 128, experts: 8,
                 Routing(topK: 2, score: .softmax(renormalized: true), weightPlacement: .output),
-                tokenCounts: [1, 8, 33, 140]),
+                tokenCounts: [1, 8, 33, 140, 330]),
             ExpertLayer(
                 "nvfp4 E8 top-2, long sums", .nvfp4, hidden: 2880, intermediate: 1536, experts: 8,
                 Routing(topK: 2, score: .softmax(renormalized: true), weightPlacement: .output),
-                tokenCounts: [1, 4, 24, 160]),
+                tokenCounts: [1, 4, 24, 160, 270, 400]),
         ]
         let top2 = Routing(topK: 2, score: .softmax(renormalized: true), weightPlacement: .output)
         layers += [
@@ -59,7 +59,7 @@ extension ExpertLayer {
             ) { $0.activation = .geglu },
             ExpertLayer(
                 "nvfp4 E8 top-2 relu2", .nvfp4, hidden: 320, intermediate: 208, experts: 8, top2,
-                tokenCounts: [1, 2, 8, 9, 33, 129]
+                tokenCounts: [1, 2, 8, 9, 33, 129, 270, 400]
             ) { $0.activation = .reluSquared },
             ExpertLayer(
                 "mxfp4 E16 top-1 relu2 biases shared", .mxfp4, hidden: 256, intermediate: 416, experts: 16, top1,
@@ -78,7 +78,7 @@ extension ExpertLayer {
             },
         ]
         for backend in [MoEBackend.latency, .throughput] {
-            let counts = backend == .latency ? few + [64, 128] : few.dropFirst() + many
+            let counts = backend == .latency ? few + [64, 128] : few.dropFirst() + many + [288, 320, 321, 576, 577]
             layers.append(
                 ExpertLayer(
                     "\(backend.rawValue) only, nvfp4 E8 top-2", .nvfp4, hidden: 320, intermediate: 256, experts: 8,
