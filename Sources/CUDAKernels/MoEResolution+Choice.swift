@@ -1,9 +1,12 @@
 public import CUDA
 
 extension MoEResolution {
-    /// Up to so many rows an expert, if tokens are divided evenly, the streaming kernel is faster: measured on an H100 with
-    /// the layers of Scout, Qwen3-30B-A3B and gpt-oss-120b (docs/kernels-gpu-notes.md).
-    private static let streamedRowCount = 1.5
+    /// Up to so many rows in all, and so many an expert if tokens are divided evenly, the streaming kernel is faster.
+    ///
+    /// Measured on an H100 with layers of 8 to 128 experts (docs/kernels-gpu-notes.md): each row costs it some time, and experts
+    /// with more rows than a block has are read again.
+    private static let streamedRowCount = (total: 192, ofExpert: 3)
+    private static let streamedRows = "\(streamedRowCount.ofExpert) rows an expert and \(streamedRowCount.total) rows"
 
     /// Chooses for all numbers of tokens up to the configured maximum, as a layer does when it is made.
     ///
@@ -20,7 +23,8 @@ extension MoEResolution {
         case .latency: streamed = possible
         case .throughput: streamed = 0
         case .auto:
-            let fast = max(1, Int(Self.streamedRowCount * Double(configuration.expertCount)) / configuration.topK)
+            let rowCount = min(Self.streamedRowCount.total, Self.streamedRowCount.ofExpert * configuration.expertCount)
+            let fast = max(1, rowCount / configuration.topK)
             streamed = groupedRefusal == nil ? min(possible, fast) : possible
         }
         var first = 1
@@ -54,7 +58,7 @@ extension MoEResolution {
         if streamed > 0 {
             let reason =
                 configuration.backend == .latency
-                ? asked : groupedRefusal ?? "slower for up to \(Self.streamedRowCount) rows an expert"
+                ? asked : groupedRefusal ?? "slower for up to \(Self.streamedRows)"
             refusals.append(Refusal(tokenCounts: 1...streamed, backend: .throughput, reason: reason))
         }
         guard streamed < maximum else { return }
@@ -65,7 +69,7 @@ extension MoEResolution {
         } else if streamed == possible {
             reason = MoEStream.refusal(tokenCount: rest.lowerBound, on: device)
         } else {
-            reason = "slower for more than \(Self.streamedRowCount) rows an expert"
+            reason = "slower for more than \(Self.streamedRows)"
         }
         refusals.append(Refusal(tokenCounts: rest, backend: .latency, reason: reason))
         if let groupedRefusal {

@@ -18,8 +18,8 @@ extension FakeDriverTests {
             // The fake's kernels have shared memory of their own, beside which the stages for MXFP4 do not fit.
             configuration.format = .nvfp4
             let layer = try layer(configuration)
-            #expect(layer.resolution.backend(tokenCount: 3) == .latency)
-            #expect(layer.resolution.backend(tokenCount: 4) == .throughput)
+            #expect(layer.resolution.backend(tokenCount: 6) == .latency)
+            #expect(layer.resolution.backend(tokenCount: 7) == .throughput)
             let workspace = try MoEWorkspace(configuration, on: stream)
             let (input, output) = (try activations(layer), try activations(layer))
             let logits = try DeviceBuffer<UInt16>(loader.context, count: 60 * 4)

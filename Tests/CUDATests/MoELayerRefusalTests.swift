@@ -17,13 +17,13 @@ extension FakeDriverTests {
             configuration.maximumTokenCount = 100
             let layer = try layer(configuration)
             let choices = layer.resolution.choices
-            #expect(choices.map(\.tokenCounts) == [1...1, 2...2, 3...4, 5...6, 7...100])
-            #expect(choices.map(\.backend) == [.latency, .latency, .latency, .latency, .throughput])
+            #expect(choices.map(\.tokenCounts) == [1...1, 2...2, 3...4, 5...8, 9...12, 13...100])
+            #expect(choices.map(\.backend) == [.latency, .latency, .latency, .latency, .latency, .throughput])
             let text = "\(layer.resolution)"
-            #expect(text.contains("5 to 6 tokens: latency, stream"))
-            #expect(text.contains("7 to 100 tokens: throughput, grouped product, blocks of 64 rows"))
-            #expect(text.contains("1 to 6 tokens: not throughput, slower for up to 1.5 rows an expert"))
-            #expect(text.contains("7 to 100 tokens: not latency, slower for more than 1.5 rows an expert"))
+            #expect(text.contains("5 to 8 tokens: latency, stream"))
+            #expect(text.contains("13 to 100 tokens: throughput, grouped product, blocks of 64 rows"))
+            #expect(text.contains("1 to 12 tokens: not throughput, slower for up to 3 rows an expert and 192 rows"))
+            #expect(text.contains("13 to 100 tokens: not latency, slower for more than 3 rows an expert and 192 rows"))
         }
 
         @Test("what does not fit is refused before anything is queued")
