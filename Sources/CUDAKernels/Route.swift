@@ -74,15 +74,19 @@ public struct Route: Sendable, Equatable {
         guard 1...2 ~= blockRowCounts.count, blockRowCounts.allSatisfy({ 1...1 << 16 ~= $0 }) else {
             return "row blocks of \(blockRowCounts) rows, expected one or two limits of 1 to 65536"
         }
-        guard case .biasedSigmoid(let groupCount, let chosenGroupCount, _) = method, groupCount != 1 else { return nil }
+        guard case .biasedSigmoid(let groupCount, let chosenGroupCount, _) = method else { return nil }
+        guard groupCount >= 1, 1...groupCount ~= chosenGroupCount else {
+            return "\(chosenGroupCount) of \(groupCount) groups, expected at least 1 group, and 1 to all of them"
+        }
+        guard groupCount > 1 else { return nil }
         let laneExpertCount = (expertCount + 31) / 32
-        guard 1...expertCount ~= groupCount, expertCount.isMultiple(of: groupCount * laneExpertCount),
+        guard groupCount <= expertCount, expertCount.isMultiple(of: groupCount * laneExpertCount),
             (expertCount / groupCount / laneExpertCount).nonzeroBitCount == 1, expertCount / groupCount >= 2
         else {
             return "\(expertCount) experts in \(groupCount) groups, expected groups of at least 2 experts that are "
                 + "\(laneExpertCount) times a power of two"
         }
-        guard 1...groupCount ~= chosenGroupCount, chosenGroupCount * (expertCount / groupCount) >= topK else {
+        guard chosenGroupCount * (expertCount / groupCount) >= topK else {
             return "\(chosenGroupCount) of \(groupCount) groups for \(topK) experts of a token"
         }
         return nil

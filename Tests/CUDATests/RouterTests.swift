@@ -115,8 +115,8 @@ extension FakeDriverTests {
             refused("row blocks of []") { try route(lists: []) }
             refused("row blocks of [0]") { try route(lists: [0]) }
             refused("row blocks of [1, 2, 3]") { try route(lists: [1, 2, 3]) }
-            refused("64 experts in 0 groups") { try route(groups(0, 1)) }
-            refused("64 experts in -1 groups") { try route(groups(-1, 1)) }
+            refused("1 of 0 groups, expected at least 1") { try route(groups(0, 1)) }
+            refused("1 of -1 groups") { try route(groups(-1, 1)) }
             refused("64 experts in \(Int.max) groups") { try route(groups(.max, 1)) }
             refused("\(Int.max) of 8 groups") { try route(groups(8, .max)) }
             refused("64 experts in 7 groups") { try route(groups(7, 1)) }
@@ -124,6 +124,7 @@ extension FakeDriverTests {
             refused("96 experts in 6 groups") { try route(groups(6, 3), experts: 96) }
             refused("0 of 8 groups") { try route(groups(8, 0)) }
             refused("9 of 8 groups") { try route(groups(8, 9)) }
+            refused("2 of 1 groups") { try route(groups(1, 2)) }
             refused("1 of 16 groups for 8 experts") { try route(groups(16, 1), topK: 8) }
         }
 

@@ -79,17 +79,6 @@ struct Piece {
     }
 };
 
-/// The largest of the threads' magnitudes in a CTA, as bits, of which a NaN's are the largest.
-DEVICE float largest_in_block(float magnitude) {
-    __shared__ u32 warpMaxima[32];
-    const u32 lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    u32 bits = __reduce_max_sync(~0u, __float_as_uint(magnitude));
-    if (lane == 0) warpMaxima[warp] = bits;
-    __syncthreads();
-    bits = lane < blockDim.x / 32 ? warpMaxima[lane] : 0;
-    return __uint_as_float(__reduce_max_sync(~0u, bits));
-}
-
 // --- Rounding ---
 
 /// What the elements of a block are multiplied by, and how.

@@ -94,16 +94,6 @@ DEVICE void round_piece(float (&values)[16], float encodeScale, float inverse) {
     for (int i = 0; i < 16; ++i) values[i] = round_e2m1(values[i], factor) * scale;
 }
 
-/// The largest of the threads' magnitudes in a CTA.
-DEVICE float largest_in_block(float magnitude) {
-    __shared__ u32 warpMaxima[8];
-    const u32 bits = __reduce_max_sync(~0u, __float_as_uint(magnitude));
-    __syncthreads();
-    if (threadIdx.x % 32 == 0) warpMaxima[threadIdx.x / 32] = bits;
-    __syncthreads();
-    return __uint_as_float(__reduce_max_sync(~0u, warpMaxima[threadIdx.x % 8]));
-}
-
 /// kPieces: blocks of 16 columns of a row, padding included.
 template <int kInput, int kOutput, int kPieces>
 DEVICE void quantize_rows(const QuantizeRowsArguments& arguments) {

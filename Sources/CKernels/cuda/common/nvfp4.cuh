@@ -4,6 +4,18 @@
 
 constexpr float LARGEST_FLOAT = 3.402823466e38f;
 
+/// The largest of the magnitudes of a CTA's threads, whole warps, as bits, of which a NaN's are the largest.
+DEVICE float largest_in_block(float magnitude) {
+    __shared__ u32 warpMaxima[32];
+    const u32 lane = threadIdx.x % 32;
+    u32 bits = __reduce_max_sync(~0u, __float_as_uint(magnitude));
+    __syncthreads();  // the maxima of the call before have been read
+    if (lane == 0) warpMaxima[threadIdx.x / 32] = bits;
+    __syncthreads();
+    bits = lane < blockDim.x / 32 ? warpMaxima[lane] : 0;
+    return __uint_as_float(__reduce_max_sync(~0u, bits));
+}
+
 /// `NVFP4.encodeScale(absoluteMaximum:)` of the CPU.
 DEVICE float encode_scale_of(float maximum) {
     if (maximum == 0.0f) return 1.0f;
