@@ -13,8 +13,8 @@ struct GroupedExperts: Sendable {
         let combine = MoECombine(columnCount: shape.outputPitch, topK: configuration.topK)
         let program = try combine.program(from: loader.sources, for: loader.context.device.architecture)
         product = try GroupedProduct(
-            Self.gemms(for: configuration), inputPitch: shape.inputPitch, with: configuration.topK > 1 ? [program] : [],
-            loader)
+            Self.gemms(for: configuration), packing: Self.packing(for: configuration), inputPitch: shape.inputPitch,
+            with: configuration.topK > 1 ? [program] : [], loader)
         self.combine =
             configuration.topK > 1
             ? (try combine.load(loader), combine) : nil
@@ -41,6 +41,14 @@ struct GroupedExperts: Sendable {
 
     private static func sharedGemm(beside gemm: MoEGemm) -> MoEGemm {
         MoEGemm(shape: gemm.shape, hasOneRow: true, rowCount: MoEGemm.denseRowCount, gathers: gemm.gathers)
+    }
+
+    /// What is packed for the products.
+    private static func packing(for configuration: MoEConfiguration) -> Set<MoEPack.Layout> {
+        var layouts: Set<MoEPack.Layout> = []
+        for gemm in gemms(for: configuration) { layouts.insert(gemm.gathers ? .tokens : .rows) }
+        if configuration.hasSharedExpert { layouts.insert(.swizzledTokens) }
+        return layouts
     }
 
     /// Queues the experts.

@@ -8,7 +8,7 @@ struct GroupedMatrix: Sendable {
     /// Compiles the kernels and loads them.
     init(_ shape: ExpertShape, loader: KernelLoader) throws(CUDAError) {
         gemm = Self.gemm(shape)
-        product = try GroupedProduct([gemm], inputPitch: shape.inputPitch, loader)
+        product = try GroupedProduct([gemm], packing: [.swizzledTokens], inputPitch: shape.inputPitch, loader)
     }
 
     /// The product for a shape.
@@ -16,7 +16,12 @@ struct GroupedMatrix: Sendable {
         // FP8 fragments leave registers for the sums of 64 rows.
         MoEGemm(
             shape: shape, hasOneRow: true,
-            rowCount: shape.down.format == .float8 ? MoEGemm.rowCounts.few : MoEGemm.denseRowCount, gathers: true)
+            rowCount: shape.down.format == .float8 ? MoEGemm.rowCounts.few : MoEGemm.denseRowCount)
+    }
+
+    /// The slots of packed tokens.
+    private static func slotCount(_ gemm: MoEGemm, tokenCount: Int) -> Int {
+        MoEGemm.slotCount(rowCount: tokenCount, blockCount: tokenCount.dividedRoundingUp(by: gemm.rowCount))
     }
 
     /// Why a GPU cannot compute such products; nil if it can.
@@ -28,14 +33,15 @@ struct GroupedMatrix: Sendable {
         residual: DeviceBuffer<UInt16>?, output: DeviceBuffer<UInt16>, _ memory: Memory, on stream: Stream
     ) throws(CUDAError) {
         let routing = RoutingArgument(list: 0)
+        let slotCount = UInt32(Self.slotCount(gemm, tokenCount: tokenCount))
         let packing = GroupedProduct.Packing(
-            input: input, tokenCount: tokenCount, routing: routing, packed: memory.inputs)
+            input: input, tokenCount: tokenCount, routing: routing, slotCount: slotCount, packed: memory.inputs)
         try product.pack(packing, for: gemm, on: stream)
         var arguments = MoEGemm.Arguments(
             routing: routing.with(rowTokens: 0, rowWeights: quantized?.factors.address ?? 0),
             downWeights: weights.slabs.address, inputs: memory.inputs.address,
             output: output.address, counters: memory.counters.address, partials: memory.partials.address,
-            tokenCount: UInt32(tokenCount))
+            slotCount: slotCount, tokenCount: UInt32(tokenCount))
         arguments.residual = residual?.address ?? 0
         arguments.downScales = (quantized?.scale ?? weights.scale).address
         arguments.rowScales = weights.rowScales.count > 0 ? weights.rowScales.address : 0
@@ -46,7 +52,7 @@ struct GroupedMatrix: Sendable {
 extension GroupedMatrix {
     /// The memory that products use while they run, one after another.
     struct Memory: Sendable {
-        /// Packed tokens.
+        /// Packed tokens, in slots.
         let inputs: DeviceBuffer<UInt8>
         /// Zero between launches.
         let counters: DeviceBuffer<UInt32>
@@ -74,7 +80,8 @@ extension GroupedMatrix {
         /// Those of up to `tokenCount` tokens.
         init(_ shape: ExpertShape, tokenCount: Int, on device: Device) {
             let gemm = GroupedMatrix.gemm(shape)
-            inputs = MoEPack.byteCount(rowCount: tokenCount, pitch: shape.inputPitch)
+            inputs = MoEPack.byteCount(
+                rowCount: GroupedMatrix.slotCount(gemm, tokenCount: tokenCount), pitch: shape.inputPitch)
             counters = MoEGemm.counterCount(
                 blockCount: tokenCount.dividedRoundingUp(by: gemm.rowCount), on: device)
             partials = gemm.partialCount(on: device)

@@ -2,8 +2,7 @@ internal import CUDA
 
 /// Kernels of the grouped product that are loaded, with those that pack rows or tokens for them.
 struct GroupedProduct: Sendable {
-    /// By whether products gather.
-    private let packs: [Bool: (kernel: Kernel, program: MoEPack)]
+    private let packs: [MoEPack.Layout: (kernel: Kernel, program: MoEPack)]
     private let inputPitch: Int
     private let products: [MoEGemm: Entry]
 
@@ -14,14 +13,17 @@ struct GroupedProduct: Sendable {
 
     /// Compiles the kernels, several at a time, and loads them; all have the same inputs.
     ///
-    /// - Parameter others: programs that are to be compiled at the same time.
+    /// - Parameters:
+    ///   - layouts: what is packed for them.
+    ///   - others: programs that are to be compiled at the same time.
     init(
-        _ gemms: Set<MoEGemm>, inputPitch: Int, with others: [KernelProgram] = [], _ loader: KernelLoader
+        _ gemms: Set<MoEGemm>, packing layouts: Set<MoEPack.Layout>, inputPitch: Int,
+        with others: [KernelProgram] = [], _ loader: KernelLoader
     ) throws(CUDAError) {
         let device = loader.context.device
         var packing: [(pack: MoEPack, program: KernelProgram)] = []
-        for gathers in Set(gemms.map(\.gathers)) {
-            let pack = MoEPack(slabCount: inputPitch / SlabLayout.columnCount, packsTokens: gathers)
+        for layout in layouts {
+            let pack = MoEPack(slabCount: inputPitch / SlabLayout.columnCount, layout: layout)
             packing.append((pack, try pack.program(from: loader.sources, for: device.architecture)))
         }
         var programs: [(gemm: MoEGemm, program: KernelProgram)] = []
@@ -39,9 +41,9 @@ struct GroupedProduct: Sendable {
                     dynamicSharedByteCount: gemm.sharedByteCount, overlapsPrevious: true))
         }
         self.products = products
-        var packs: [Bool: (kernel: Kernel, program: MoEPack)] = [:]
+        var packs: [MoEPack.Layout: (kernel: Kernel, program: MoEPack)] = [:]
         for (pack, program) in packing {
-            packs[pack.packsTokens] = (
+            packs[pack.layout] = (
                 try loader.cache.module(program, in: loader.context).kernel(MoEPack.function), pack
             )
         }
@@ -56,7 +58,7 @@ struct GroupedProduct: Sendable {
         let tokenCount: Int
         /// Of the rows; without a list, all tokens.
         let routing: RoutingArgument
-        /// The blocks of rows at most, and their slots; unused where tokens are gathered.
+        /// The blocks of rows at most, unused without a list, and their slots, unused where tokens are gathered.
         var blockCount = 0
         var slotCount: UInt32 = 0
         let packed: DeviceBuffer<UInt8>
@@ -64,12 +66,15 @@ struct GroupedProduct: Sendable {
 
     /// Queues the packing of a product's rows, or of the tokens that it gathers.
     func pack(_ packing: Packing, for gemm: MoEGemm, on stream: Stream) throws(CUDAError) {
-        guard let pack = packs[gemm.gathers] else { throw CUDAError(.unsupported, "\(gemm) was not loaded") }
+        let layout: MoEPack.Layout =
+            gemm.gathers ? .tokens : packing.routing.list == 0 ? .swizzledTokens : .rows
+        guard let pack = packs[layout] else { throw CUDAError(.unsupported, "\(gemm) was not loaded") }
         let arguments = MoEPack.Arguments(
             routing: packing.routing, inputs: packing.input.address, packed: packing.packed.address,
             inputPitch: UInt32(inputPitch), slotCount: packing.slotCount, tokenCount: UInt32(packing.tokenCount),
             blockRowCount: UInt32(gemm.rowCount))
-        let launch = pack.program.launch(tokenCount: packing.tokenCount, blockCount: packing.blockCount)
+        let launch = pack.program.launch(
+            tokenCount: packing.tokenCount, blockCount: packing.blockCount, rowCount: gemm.rowCount)
         try stream.launch(pack.kernel, launch, arguments)
     }
 

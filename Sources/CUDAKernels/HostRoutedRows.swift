@@ -91,12 +91,19 @@ public struct HostRoutedRows: Sendable, Equatable {
         }
     }
 
+    /// The rows of an expert's blocks but the last: as equal as whole groups of eight allow.
+    private static func blockRowCount(_ rowCount: Int, limit: Int) -> Int {
+        let blockCount = rowCount.dividedRoundingUp(by: limit)
+        return blockCount < 2 ? limit : min(limit, rowCount.dividedRoundingUp(by: blockCount).rounded(upTo: 8))
+    }
+
     private static func blockList(_ experts: [(expert: Int, rowCount: Int)], limit: Int) -> [UInt32] {
         var blocks: [UInt32] = []
         var firstRow = 0
         for (expert, rowCount) in experts {
-            for start in stride(from: 0, to: rowCount, by: limit) {
-                blocks += [UInt32(expert), UInt32(firstRow + start), UInt32(min(limit, rowCount - start)), 0]
+            let blockRowCount = Self.blockRowCount(rowCount, limit: limit)
+            for start in stride(from: 0, to: rowCount, by: blockRowCount) {
+                blocks += [UInt32(expert), UInt32(firstRow + start), UInt32(min(blockRowCount, rowCount - start)), 0]
             }
             firstRow += rowCount
         }

@@ -4,7 +4,7 @@ internal import CUDA
 struct MoEPack: TemplateKernel, Equatable {
     /// `MoePackArguments` of the device file.
     struct Arguments: BitwiseCopyable, KernelArgument {
-        /// Of rows.
+        /// Of rows of experts.
         var routing: RoutingArgument
         var inputs: UInt64
         var packed: UInt64
@@ -12,8 +12,18 @@ struct MoEPack: TemplateKernel, Equatable {
         /// Of rows.
         var slotCount: UInt32 = 0
         var tokenCount: UInt32
-        /// Without a list of rows.
+        /// Of tokens that are swizzled.
         var blockRowCount: UInt32 = 0
+    }
+
+    /// What is packed.
+    enum Layout: Hashable {
+        /// The rows of experts.
+        case rows
+        /// Tokens, for a product that gathers them.
+        case tokens
+        /// Tokens that are the rows of a product.
+        case swizzledTokens
     }
 
     static let path = "any/moe_pack.cu"
@@ -24,8 +34,7 @@ struct MoEPack: TemplateKernel, Equatable {
     private static let threadCount = 256
 
     let slabCount: Int
-    /// Whether tokens are packed, not rows.
-    let packsTokens: Bool
+    let layout: Layout
 
     /// The bytes of so many packed rows.
     static func byteCount(rowCount: Int, pitch: Int) -> Int {
@@ -36,13 +45,21 @@ struct MoEPack: TemplateKernel, Equatable {
     var declarations: [String] {
         ["static_assert(PACKED_BYTES == \(Self.rowByteCount), \"as the host counts\");"]
     }
-    var body: String { "\(packsTokens ? "pack_tokens" : "pack_rows")<\(slabCount)>(arguments);" }
+    var body: String {
+        switch layout {
+        case .rows: "pack_rows<\(slabCount)>(arguments);"
+        case .tokens: "pack_tokens<\(slabCount), false>(arguments);"
+        case .swizzledTokens: "pack_tokens<\(slabCount), true>(arguments);"
+        }
+    }
 
-    /// A launch for at least one token, and up to `blockCount` blocks of rows.
-    func launch(tokenCount: Int, blockCount: Int) -> Launch {
-        Launch(
-            grid: Launch.Extent(
-                packsTokens ? tokenCount.dividedRoundingUp(by: 8) : blockCount, slabCount.dividedRoundingUp(by: 8)),
+    /// A launch for at least one token, and up to `blockCount` blocks of up to `rowCount` rows.
+    func launch(tokenCount: Int, blockCount: Int, rowCount: Int) -> Launch {
+        let slabs = slabCount.dividedRoundingUp(by: 8)
+        return Launch(
+            grid: layout == .rows
+                ? Launch.Extent(blockCount, slabs, rowCount.dividedRoundingUp(by: 16))
+                : Launch.Extent(tokenCount.dividedRoundingUp(by: 8), slabs),
             block: Launch.Extent(Self.threadCount), overlapsPrevious: true)
     }
 }

@@ -40,7 +40,7 @@ struct QuantizedExperts: Sendable {
         if resolution.uses(.throughput) {
             for key in Self.rounding(configuration, .throughput) { rounding[key] = try key.load(loader) }
             product = try GroupedProduct(
-                Self.gemms(configuration), inputPitch: configuration.shape.inputPitch, loader)
+                Self.gemms(configuration), packing: [], inputPitch: configuration.shape.inputPitch, loader)
         } else {
             product = nil
         }

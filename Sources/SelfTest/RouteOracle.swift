@@ -75,8 +75,11 @@ enum RouteOracle {
             var lists = blockRowCounts.map { _ in [UInt32](repeating: 0, count: 4) }
             for (expert, slots) in slotsOfExperts.sorted(by: { $0.key < $1.key }) {
                 for (index, limit) in blockRowCounts.enumerated() {
-                    for first in stride(from: 0, to: slots.count, by: limit) {
-                        let count = min(limit, slots.count - first)
+                    let (blocks, rest) = slots.count.quotientAndRemainder(dividingBy: limit)
+                    let equal = Double(slots.count) / Double(max(1, blocks + rest.signum()))
+                    let most = min(limit, Int((equal / 8).rounded(.up)) * 8)
+                    for first in stride(from: 0, to: slots.count, by: most) {
+                        let count = min(most, slots.count - first)
                         lists[index] += [UInt32(expert), UInt32(tokens.count + first), UInt32(count), 0]
                         lists[index][0] += 1
                     }

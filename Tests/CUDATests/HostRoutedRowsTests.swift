@@ -37,6 +37,14 @@ struct HostRoutedRowsTests {
         #expect(rows.blockLists[1] == [2, 0, 0, 0] + [3, 0, 4, 0] + [3, 4, 1, 0])
     }
 
+    @Test("blocks of an expert have about equal rows, in groups of eight")
+    func equalBlocks() throws {
+        let rows = try rows([[Int]](repeating: [3], count: 42), limits: [24, 20, 40])
+        #expect(rows.blockLists[0] == [2, 0, 0, 0] + [3, 0, 24, 0] + [3, 24, 18, 0])
+        #expect(rows.blockLists[1] == [3, 0, 0, 0] + [3, 0, 16, 0] + [3, 16, 16, 0] + [3, 32, 10, 0])
+        #expect(rows.blockLists[2] == [2, 0, 0, 0] + [3, 0, 24, 0] + [3, 24, 18, 0])
+    }
+
     @Test("no tokens are no rows")
     func empty() throws {
         let rows = try rows([])

@@ -124,9 +124,9 @@ extension KernelCase {
                 try cases(for: hopper, ["HGMMA", "UBLKCP"], instance) { try gemm.program(from: .embedded, for: $0) }
             }
         }
-        let packing = try [false, true].flatMap { packsTokens in
-            try cases(for: portable, ["LDG", "STG"], packsTokens ? "tokens" : "rows") {
-                try MoEPack(slabCount: 80, packsTokens: packsTokens).program(from: .embedded, for: $0)
+        let packing = try [MoEPack.Layout.rows, .tokens, .swizzledTokens].flatMap { layout in
+            try cases(for: portable, ["LDG", "STG"], "\(layout)") {
+                try MoEPack(slabCount: 80, layout: layout).program(from: .embedded, for: $0)
             }
         }
         let combining = try cases(for: portable, ["LDG", "STG"]) {

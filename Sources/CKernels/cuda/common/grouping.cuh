@@ -131,15 +131,23 @@ struct RowGrouping : Choice {
         }
     }
 
+    /// The rows of an expert's blocks but the last: as equal as whole groups of eight allow.
+    static DEVICE u32 rows_of_block(u32 rows, u32 limit) {
+        const u32 blocks = (rows + limit - 1) / limit;
+        return blocks < 2 ? limit : min(limit, ((rows + blocks - 1) / blocks + 7) / 8 * 8);
+    }
+
     /// By a warp, of each expert the blocks `first`, `first + step`, ... of at most `limit` rows.
     static DEVICE void store_blocks(const u32 (&counts)[kLaneExperts], const LaneStarts& starts, u32 limit, u32 first,
                                     u32 step, RowBlockList* list) {
 #pragma unroll
-        for (u32 i = 0; i < kLaneExperts; ++i)
+        for (u32 i = 0; i < kLaneExperts; ++i) {
+            const u32 rows = rows_of_block(counts[i], limit);
 #pragma unroll 1
-            for (u32 block = first; block * limit < counts[i]; block += step)
+            for (u32 block = first; block * rows < counts[i]; block += step)
                 *reinterpret_cast<uint4*>(list->blocks + starts.blocks[i] + block) = make_uint4(
-                    lane() * kLaneExperts + i, starts.rows[i] + block * limit, min(limit, counts[i] - block * limit), 0);
+                    lane() * kLaneExperts + i, starts.rows[i] + block * rows, min(rows, counts[i] - block * rows), 0);
+        }
         if (first == 0 && lane() == 0) list->count = starts.blockCount;
     }
 };

@@ -5,7 +5,8 @@
 #pragma once
 #include "common/ptx.cuh"
 
-/// Consecutive rows of one expert, at most as many as a kernel takes at once. Blocks of one expert are adjacent.
+/// Consecutive rows of one expert, at most as many as a kernel takes at once. Blocks of one expert are adjacent; they are
+/// as few as can be, and about equal (common/grouping.cuh).
 struct RowBlock {
     u32 expert;
     u32 firstRow;

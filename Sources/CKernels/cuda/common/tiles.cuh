@@ -13,8 +13,8 @@
 // a lane's share of an activation row is 32 contiguous bytes, and all its weights of a row are in one block.
 //
 // An FP4 word holds in each half (low: even column, high: odd) the nibbles of a0...a3, spread so that three of them are
-// moved into place by one shift and mask: bits of s|eem are
-//   a0: 15, 8-6    a1: 12, 5-3    a2: 9, 2-0    a3: 14, 11-10 (ee), 13 (m)
+// moved into place by one shift or rotation and a mask, the fourth by two: bits of s|eem are
+//   a0: 15, 8-6    a1: 11, 4-2    a2: 5 of the other half, 14-12    a3: 1 of the other half, 10-9 (ee), 0 (m)
 // Placed at 15, 8-6 of a BF16 the value is e2m1 * 2^-126. A block scale's byte becomes a BF16 that is scale * 2^119, so
 // the product is e2m1 * scale * 2^-7, exactly; the missing factor 2^7 (`fp4_exponent`) is left to the epilogue.
 #pragma once
@@ -58,25 +58,22 @@ DEVICE bool fits_tile(u32 e8m0) { return e8m0 <= 135; }
 
 /// The eight nibbles of a word, fragment register by fragment register, columns even and odd: `nibble[register][odd]`.
 DEVICE u32 spread_fp4(const u32 (&nibble)[4][2]) {
-    u32 word = 0;
-    for (int odd = 0; odd < 2; ++odd) {
-        u32 half = 0;
-        for (int i = 0; i < 3; ++i)
-            half |= ((nibble[i][odd] >> 3) << 15 | (nibble[i][odd] & 7) << 6) >> (3 * i);
-        u32 last = nibble[3][odd];
-        half |= (last >> 3) << 14 | (last & 6) << 9 | (last & 1) << 13;
-        word |= half << (16 * odd);
-    }
-    return word;
+    u32 pairs[4] = {};
+    for (int i = 0; i < 4; ++i)
+        for (int odd = 0; odd < 2; ++odd)
+            pairs[i] |= ((nibble[i][odd] & 8) << 12 | (nibble[i][odd] & 7) << 6) << (16 * odd);
+    const u32 last = pairs[3] & 0x81808180;
+    return pairs[0] | pairs[1] >> 4 | __funnelshift_l(pairs[2], pairs[2], 6) | __funnelshift_l(last, last, 2) |
+           (pairs[3] & 0x00400040) >> 6;
 }
 
 /// The inverse: four BF16 pairs, each element times 2^-126.
 DEVICE void gather_fp4(u32 word, u32 (&pairs)[4]) {
     const u32 element = 0x81C081C0;
     pairs[0] = word & element;
-    pairs[1] = (word << 3) & element;
-    pairs[2] = (word << 6) & element;
-    pairs[3] = ((word << 1) & 0x80008000) | ((word >> 3) & 0x01800180) | ((word >> 7) & 0x00400040);
+    pairs[1] = (word << 4) & element;
+    pairs[2] = __funnelshift_r(word, word, 6) & element;
+    pairs[3] = (__funnelshift_r(word, word, 2) & 0x81808180) | ((word << 6) & 0x00400040);
 }
 
 /// The scales of rows g (low byte) and g + 8 as BF16, in the low and the high half.
