@@ -32,12 +32,19 @@ struct GroupedExperts: Sendable {
         return gemms
     }
 
-    /// Packing each of a token's rows takes longer than gathering them costs the product, if they are many.
+    /// Packing each of a token's rows takes longer than gathering them costs the product, if they are many, or if few items
+    /// read the same rows.
     private static func gemm(for configuration: MoEConfiguration, rowCount: Int) -> MoEGemm {
-        MoEGemm(
-            shape: configuration.shape, hasOneRow: configuration.topK == 1, rowCount: rowCount,
-            gathers: configuration.topK > 1 && rowCount > MoEGemm.rowCounts.few)
+        let shape = configuration.shape
+        let hasFewItems = shape.down.format.isFP4 && shape.upBlockCount <= largestGatheringBlockCount
+        return MoEGemm(
+            shape: shape, hasOneRow: configuration.topK == 1, rowCount: rowCount,
+            gathers: configuration.topK > 1 && (rowCount > MoEGemm.rowCounts.few || hasFewItems))
     }
+
+    /// The blocks of 64 gate and up rows up to which blocks of few token rows are gathered. Measured on an H100: 24 gain, 90
+    /// lose (docs/kernels-gpu-notes.md).
+    private static let largestGatheringBlockCount = 32
 
     private static func sharedGemm(beside gemm: MoEGemm) -> MoEGemm {
         MoEGemm(shape: gemm.shape, hasOneRow: true, rowCount: MoEGemm.denseRowCount, gathers: gemm.gathers)

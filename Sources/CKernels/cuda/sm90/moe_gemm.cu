@@ -62,10 +62,11 @@ DEVICE void process(const GemmCta<Gemm>& cta, const typename Gemm::Item& item, t
         if (rows == 64 && item.rowCount <= 40) return process<40, kPerGroup>(cta, item, cursor);
         if ((rows == 64 || rows == 128) && item.rowCount <= 48) return process<48, kPerGroup>(cta, item, cursor);
         if (rows > 64 && item.rowCount <= 64) return process<64, kPerGroup>(cta, item, cursor);
-        if (rows > 64 && item.rowCount <= 80) return process<80, kPerGroup>(cta, item, cursor);
+        if ((rows == 96 || rows == 128) && item.rowCount <= 80) return process<80, kPerGroup>(cta, item, cursor);
         if (rows > 96 && item.rowCount <= 96) return process<96, kPerGroup>(cta, item, cursor);
-        if (rows > 128 && item.rowCount <= 112) return process<112, kPerGroup>(cta, item, cursor);
+        if (rows > 128 && item.rowCount <= 120) return process<120, kPerGroup>(cta, item, cursor);
         if (rows > 128 && item.rowCount <= 128) return process<128, kPerGroup>(cta, item, cursor);
+        if (rows > 128 && item.rowCount <= 136) return process<136, kPerGroup>(cta, item, cursor);
     }
     process<rows, kPerGroup>(cta, item, cursor);
 }

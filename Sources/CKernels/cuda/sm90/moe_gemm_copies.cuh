@@ -53,28 +53,49 @@ DEVICE void copy_weights(const GemmCta<Gemm>& cta) {
 
 // --- Activations ---
 
+/// Where the rows lie whose pieces a thread copies. One warp has no registers for as many as 16 offsets: it keeps two
+/// tokens in a word, as how far they are from the first; rows of an expert are sorted by token, of which there are 65280.
+template <int count, bool inPairs>
+struct TokenOffsets {
+    u32 words[inPairs ? count / 2 : count];
+
+    DEVICE void set(int i, u32 token, u32 firstToken) {
+        if (!inPairs) words[i] = token * PACKED_BYTES;
+        else if (i % 2 == 0) words[i / 2] = token - firstToken;
+        else words[i / 2] |= (token - firstToken) << 16;
+    }
+
+    DEVICE u64 get(int i) {
+        if (!inPairs) return words[i];
+        asm volatile("" : "+r"(words[i / 2]));  // to be taken apart where it is used
+        return (i % 2 == 0 ? words[i / 2] & 0xFFFF : words[i / 2] >> 16) * PACKED_BYTES;
+    }
+};
+
 template <class Gemm>
 DEVICE void gather_tokens(const GemmCta<Gemm>& cta, u32 index, const char* source, u32 rowCount, u32 slabs,
                           typename Gemm::Cursor& cursor) {
     constexpr int threads = 32 * Gemm::kCopiers, rowsAtOnce = threads / 8, copies = Gemm::kRows / rowsAtOnce;
     constexpr int stageSlabs = Gemm::kStageSlabs;
+    constexpr bool inPairs = Gemm::kCopiers == 1;
     const u32 thread = threadIdx.x % threads, piece = thread % 8, first = thread / 8;
     const typename Gemm::Item& item = cta.items[index % Gemm::kItems];
-    u32 offsets[copies];
+    const u32 firstToken = inPairs ? item.targets[0] : 0;
+    TokenOffsets<copies, inPairs> offsets;
 #pragma unroll
-    for (int i = 0; i < copies; ++i) offsets[i] = item.targets[first + i * rowsAtOnce] * PACKED_BYTES + piece * 16;
+    for (int i = 0; i < copies; ++i) offsets.set(i, item.targets[first + i * rowsAtOnce], firstToken);
     cta.release_item(index);
     const u64 pitch = (u64)cta.arguments.tokenCount * PACKED_BYTES;
-    const u32 target = first * PACKED_BYTES + (piece ^ first % 8) * 16;
+    source += (u64)firstToken * PACKED_BYTES + piece * 16;
 #pragma unroll 1
     for (u32 slab = 0; slab < slabs; ++slab) {
         if (slab % stageSlabs == 0) barrier_wait(&cta.barriers->empty[cursor.stage], cursor.parity ^ 1);
-        char* rows = cta.inputs(cursor.stage) + slab % stageSlabs * Gemm::kInputBytes + target;
+        char* rows = cta.inputs(cursor.stage) + slab % stageSlabs * Gemm::kInputBytes;
 #pragma unroll
-        for (int i = 0; i < copies; i += 2) {
-            if (i * rowsAtOnce >= rowCount) break;
-            copy_16(rows + i * rowsAtOnce * PACKED_BYTES, source + offsets[i]);
-            copy_16(rows + (i + 1) * rowsAtOnce * PACKED_BYTES, source + offsets[i + 1]);
+        for (int i = 0; i < copies; ++i) {
+            if (i % 2 == 0 && i * rowsAtOnce >= rowCount) break;
+            const u32 row = first + i * rowsAtOnce;
+            copy_16(rows + row * PACKED_BYTES + (piece ^ row % 8) * 16, source + offsets.get(i));
         }
         source += pitch;
         if (slab % stageSlabs != stageSlabs - 1 && slab + 1 < slabs) continue;

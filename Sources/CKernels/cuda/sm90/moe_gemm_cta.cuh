@@ -29,7 +29,7 @@ struct GemmCta {
     DEVICE void init_barriers() const {
         constexpr int multipliers = Gemm::kMultipliers, copiers = Gemm::kCopiers;
         // Of items: those, the warp that copies weights, and a thread or a warp that stores `hidden`.
-        constexpr int readers = (multipliers + copiers + 1) * WARP_ARRIVALS + (Gemm::kGathers ? WARP_ARRIVALS : 1);
+        constexpr int readers = (multipliers + copiers + 1) * WARP_ARRIVALS + (Gemm::kTakerStores ? WARP_ARRIVALS : 1);
         for (int i = 0; i < Gemm::kStages; ++i) {
             barrier_init(&barriers->full[i], Gemm::kGathers ? 1 + 32 * copiers : 2);
             barrier_init(&barriers->empty[i], multipliers * WARP_ARRIVALS);

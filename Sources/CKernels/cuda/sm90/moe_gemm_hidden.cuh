@@ -1,5 +1,5 @@
-// Storing `hidden`, shared to global, by a thread of its own or, where two warps gather, by the warp that takes items,
-// while it waits.
+// Storing `hidden`, shared to global, by a thread of its own or, where two warps copy activations, by the warp
+// that takes items, while it waits.
 #pragma once
 #include "sm90/moe_gemm_cta.cuh"
 
@@ -40,7 +40,7 @@ DEVICE void store_hidden(const GemmCta<Gemm>& cta) {
 /// product; stores the first other one's if they are complete.
 template <class Gemm>
 DEVICE void store_hidden(const GemmCta<Gemm>& cta, u32& stored, u32 taken) {
-    if (!Gemm::kGathers || stored == taken) return;
+    if (!Gemm::kTakerStores || stored == taken) return;
     const typename Gemm::Item& item = cta.items[stored % Gemm::kItems];
     if (Gemm::kUpBlocks > 0 && item.up) {
         if (!__any_sync(~0u, barrier_poll(&cta.barriers->stagingFull, item.staging))) return;
@@ -53,7 +53,7 @@ DEVICE void store_hidden(const GemmCta<Gemm>& cta, u32& stored, u32 taken) {
 /// Waits at a barrier, and stores meanwhile what there is.
 template <class Gemm>
 DEVICE void wait_storing(const GemmCta<Gemm>& cta, u64* barrier, u32 parity, u32& stored, u32 taken) {
-    if constexpr (Gemm::kGathers)
+    if constexpr (Gemm::kTakerStores)
         while (!__any_sync(~0u, barrier_poll(barrier, parity))) {
             store_hidden(cta, stored, taken);
             __nanosleep(200);

@@ -131,7 +131,7 @@ DEVICE void take_items(const GemmCta<Gemm>& cta) {
         }
         warp_arrive(&cta.barriers->itemsFull[taken % Gemm::kItems]);
         if (remains) continue;
-        while (Gemm::kGathers && stored < taken) store_hidden(cta, stored, taken);
+        while (Gemm::kTakerStores && stored < taken) store_hidden(cta, stored, taken);
         return;
     }
 }

@@ -46,10 +46,11 @@ struct MoeGemm {
     /// Blocks of 64 weight rows: of a warpgroup, whose registers hold their sums, and of an item.
     static constexpr int kBlocksOfGroup = kRows == 96 && kIsFP4 ? 3 : 2, kBlocks = kBlocksOfGroup * kGroups;
     // Warps: those that multiply, one that copies weights, one that takes items, one or two that copy activations, and
-    // one that stores `hidden`, unless the one that takes items does.
+    // one that stores `hidden`, unless two copy: then the one that takes items does.
     static constexpr int kMultipliers = 4 * kGroups;
     static constexpr int kWeightCopier = kMultipliers, kTaker = kMultipliers + 1, kFirstCopier = kMultipliers + 2;
-    static constexpr int kCopiers = kGathers ? 2 : 1;
+    static constexpr int kCopiers = kGathers && kRows > 64 ? 2 : 1;
+    static constexpr bool kTakerStores = kCopiers == 2;
     static constexpr int kThreads = 32 * (kMultipliers + 4);
     static constexpr int kUpGroups = (kUpBlocks + kBlocks - 1) / kBlocks;
     static constexpr int kDownGroups = (kDownBlocks + kBlocks - 1) / kBlocks;
