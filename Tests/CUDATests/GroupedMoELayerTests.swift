@@ -17,6 +17,8 @@ extension FakeDriverTests {
             configuration.maximumTokenCount = 60
             // The fake's kernels have shared memory of their own, beside which the stages for MXFP4 do not fit.
             configuration.format = .nvfp4
+            // More gate and up rows than blocks of few rows are gathered for.
+            configuration.intermediateSize = 1056
             let layer = try layer(configuration)
             #expect(layer.resolution.backend(tokenCount: 6) == .latency)
             #expect(layer.resolution.backend(tokenCount: 7) == .throughput)
@@ -32,7 +34,7 @@ extension FakeDriverTests {
             try #require(launches.count == 4)
             #expect(launches[3].overlapsPrevious && launches[2].grid == [4, 1, 1])
             // 120 rows of four experts: at most 4 + 120 / 64 blocks, and 120 + 5 * 8 slots.
-            #expect(launches[1].grid[0] == 5)
+            #expect(launches[1].grid == [5, 1, 4])
             #expect(workspace.rows.blockLists.count == 2)
             let packing = parameter(of: launches[1], as: MoEPack.Arguments.self)
             #expect(packing.inputs == input.address && packing.tokenCount == 60 && packing.inputPitch == 128)
@@ -47,6 +49,26 @@ extension FakeDriverTests {
             let sum = parameter(of: launches[3], as: MoECombine.Arguments.self)
             #expect(sum.rows == memory.rows.address && sum.tokenRows == workspace.rows.slotRows.address)
             #expect(sum.residual == input.address && sum.output == output.address && sum.tokenCount == 60)
+        }
+
+        @Test("for small experts tokens are packed once, and gathered by the product", arguments: [20, 60])
+        func smallExperts(tokenCount: Int) throws {
+            var configuration = MoEConfiguration.gptOSS
+            configuration.maximumTokenCount = 60
+            configuration.format = .nvfp4
+            let layer = try layer(configuration)
+            let workspace = try MoEWorkspace(configuration, on: stream)
+            let (input, output) = (try activations(layer), try activations(layer))
+            let rows = try rows([[Int]](repeating: [0, 3], count: tokenCount), layer)
+            let before = try fake.launches().count
+            try layer.enqueue(
+                tokenCount: tokenCount, input: input, rows: rows, output: output, workspace: workspace, on: stream)
+            let launches = Array(try fake.launches()[before...])
+            #expect(launches.map(\.kernel) == ["pack", "multiply_experts", "combine_rows"])
+            // Eight tokens a block of threads.
+            #expect(launches[0].grid == [UInt32(tokenCount.dividedRoundingUp(by: 8)), 1, 1])
+            let product = parameter(of: launches[1], as: MoEGemm.Arguments.self)
+            #expect(product.tokenCount == tokenCount && product.routing.list == rows.blockLists[1].address)
         }
 
         @Test("with more than 56 rows an expert tokens are packed once, and gathered by the product")
