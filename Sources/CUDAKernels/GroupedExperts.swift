@@ -42,8 +42,9 @@ struct GroupedExperts: Sendable {
             gathers: configuration.topK > 1 && (rowCount > MoEGemm.rowCounts.few || hasFewItems))
     }
 
-    /// The blocks of 64 gate and up rows up to which blocks of few token rows are gathered. Measured on an H100: 24 gain, 90
-    /// lose (docs/kernels-gpu-notes.md).
+    /// The blocks of 64 gate and up rows up to which blocks of few token rows are gathered.
+    ///
+    /// Measured on an H100 (docs/kernels-gpu-notes.md): 24 gain, 90 lose.
     private static let largestGatheringBlockCount = 32
 
     private static func sharedGemm(beside gemm: MoEGemm) -> MoEGemm {
