@@ -14,7 +14,7 @@ extension MoEStream {
         var hidden: UInt64 = 0
         /// BF16 `[T, outputs]`.
         var output: UInt64
-        /// The same as `hidden` from kernels for one token, `[rows, down.inputPitch / 2]`, zero before the first launch.
+        /// The same as `hidden` from kernels that send packets, `[rows, down.inputPitch / 2]`, zero before the first launch.
         var packets: UInt64 = 0
         var residual: UInt64 = 0
         /// Global scales: of gate and up `[E, 2]`, of down `[E]`.
@@ -37,6 +37,9 @@ extension MoEStream {
         /// Multiplies all router weights.
         var routerFactor: Float = 1
         var weightsRowsOnInput: UInt32 = 0
+        /// The slabs of `hidden` of the first of two phases.
+        var cut: UInt32 = 0
+        var unused: UInt32 = 0
     }
 
     /// `StreamOperands`: slabs, and BF16 rows.

@@ -9,6 +9,12 @@ extension MoEStream {
     static let largestExpertRowCount = 8
     /// The tokens that a launch routes by itself, at most: each block does so for all of them.
     static let largestRoutedTokenCount = 8
+    /// The tokens of kernels that have `hidden` sent in packets, at most.
+    static let largestPacketTokenCount = 4
+    /// The tokens of kernels that have two phases, at most: the parts of their outputs are small enough.
+    static let largestPhasedTokenCount = 8
+    /// The slabs of a sum of the second product that are multiplied in less time than `hidden` needs from CTA to CTA.
+    private static let longestShortSum = 16
     /// The floats of the largest part of a sum, of all kernels.
     static let largestPartialFloatCount = max(128 * largestRowCount / 8, 16 * (tokenCounts.last ?? 0))
 
@@ -44,11 +50,10 @@ extension MoEStream {
         _ shape: ExpertShape, for architecture: Architecture, sharedByteCount: Int
     ) -> MoEStream? {
         guard shape.up != nil, shape.down.format.isFP4, architecture.major == 9 else { return nil }
-        let isShort = shape.down.slabCount <= 16
+        let isShort = shape.down.slabCount <= longestShortSum
         let pipeline = Pipeline(
-            chunk: 8, stages: isShort ? 4 : 5, inFlight: 3, lead: shape.down.slabCount >= 96 ? 2 : 1, middle: 1,
-            warpTiles: 1, slabTurns: isShort ? 1 : 2, chunkTurns: isShort ? 2 : 1, residentCount: 2,
-            hasPhases: true)
+            chunk: 8, stages: 5, inFlight: 3, lead: 1, middle: isShort ? 1 : 2, warpTiles: 1, slabTurns: 2,
+            chunkTurns: 1, residentCount: 2, sendsPackets: isShort, hasPhases: !isShort)
         let kernel = MoEStream(shape, rowCount: 1, tokenCount: 1, pipeline: pipeline)
         return kernel.sharedByteCount <= sharedByteCount ? kernel : nil
     }
@@ -57,54 +62,51 @@ extension MoEStream {
     private static func pipelines(
         _ shape: ExpertShape, rowCount: Int, _ architecture: Architecture
     ) -> [Pipeline] {
-        let first = rowCount == 1 && architecture.major == 9 ? oneRowExperts(shape).map { [$0] } ?? [] : []
-        return first + generalPipelines(shape, rowCount: rowCount, architecture)
+        let first = architecture.major == 9 ? fewRowExperts(shape, rowCount: rowCount) : nil
+        return (first.map { [$0] } ?? []) + generalPipelines(shape, rowCount: rowCount, architecture)
     }
 
-    /// For one token: smaller pieces where its experts' sums are short and larger ones where they are long; warps that receive
-    /// packets, where there are some, take turns.
-    private static func oneRowExperts(_ shape: ExpertShape) -> Pipeline? {
+    /// For one token, or up to four where sums are short: packets, which three warps that take turns receive.
+    private static func fewRowExperts(_ shape: ExpertShape, rowCount: Int) -> Pipeline? {
         guard shape.up != nil, shape.down.format.isFP4 else { return nil }
-        switch shape.down.slabCount {
-        case ...16:
+        if shape.down.slabCount <= longestShortSum, rowCount <= largestPacketTokenCount {
             return Pipeline(
-                chunk: 4, stages: 10, inFlight: 6, lead: 5, middle: 4, warpTiles: 1, slabTurns: 2, chunkTurns: 2,
-                residentCount: 1, inputCopierCount: 3, hasPhases: true)
-        case ...64:
-            return Pipeline(
-                chunk: 8, stages: 6, inFlight: 3, lead: 3, middle: 2, warpTiles: 1, slabTurns: 2, chunkTurns: 2,
-                residentCount: 1, inputCopierCount: 3, hasPhases: true)
-        case 96...:
-            return Pipeline(
-                chunk: 16, stages: 4, inFlight: 2, lead: 2, middle: 1, warpTiles: 1, slabTurns: 2, chunkTurns: 2,
-                residentCount: 1, hasPhases: true)
-        default: return nil
+                chunk: 6, stages: 8, inFlight: 4, lead: 4, middle: 3, warpTiles: 1, slabTurns: 2, chunkTurns: 2,
+                residentCount: 1, inputCopierCount: 3, sendsPackets: true)
         }
+        guard rowCount == 1 else { return nil }
+        return Pipeline(
+            chunk: 8, stages: 6, inFlight: 3, lead: 3, middle: 2, warpTiles: 1, slabTurns: 2, chunkTurns: 2,
+            residentCount: 1, inputCopierCount: 3, sendsPackets: true, hasPhases: true)
     }
 
     private static func generalPipelines(
         _ shape: ExpertShape, rowCount: Int, _ architecture: Architecture
     ) -> [Pipeline] {
-        let chunks =
+        let (chunks, stages) =
             switch shape.down.format {
-            case .nvfp4, .mxfp4: [8, 4]
-            case .float8: [4]
-            case .bfloat16: [2]
+            case .nvfp4, .mxfp4: ([8, 4], [8, 6, 4, 2])
+            case .float8: ([4], [6, 4, 2])
+            case .bfloat16: ([2], [6, 4, 2])
             }
         return chunks.flatMap { chunk in
             shape.up == nil
                 ? [5, 4, 3].map { linear(chunk: chunk, stages: $0, rowCount: rowCount, architecture) }
-                : [6, 4, 2].map { experts(chunk: chunk, stages: $0, architecture) }
+                : stages.map { experts(shape, chunk: chunk, stages: $0, architecture) }
         }
     }
 
     /// Experts wait for their routing, and take an SM for themselves.
     ///
     /// Sixteen warps multiply, in two groups that take turns at chunks; on Blackwell, whose code needs more registers, eight.
-    private static func experts(chunk: Int, stages: Int, _ architecture: Architecture) -> Pipeline {
-        Pipeline(
-            chunk: chunk, stages: stages, inFlight: 3, lead: 3, middle: 2, warpTiles: 1, slabTurns: 2,
-            chunkTurns: architecture.major == 9 ? 2 : 1, residentCount: 1, hasPhases: true)
+    /// Sums that are not short are in two phases.
+    private static func experts(
+        _ shape: ExpertShape, chunk: Int, stages: Int, _ architecture: Architecture
+    ) -> Pipeline {
+        let (bound, hasPhases) = (min(3, stages), shape.down.slabCount > longestShortSum)
+        return Pipeline(
+            chunk: chunk, stages: stages, inFlight: bound, lead: bound, middle: hasPhases ? bound : 2, warpTiles: 1,
+            slabTurns: 2, chunkTurns: architecture.major == 9 ? 2 : 1, residentCount: 1, hasPhases: hasPhases)
     }
 
     /// Linear layers share an SM with the one before, and begin to read, slowly, while that one still does; not on Blackwell,

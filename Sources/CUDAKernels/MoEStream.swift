@@ -31,22 +31,33 @@ struct MoEStream: TemplateKernel, Equatable {
         var residentCount: Int
         /// The warps that bring token rows, and take turns at chunks.
         var inputCopierCount = 1
+        /// Whether `hidden` is sent in packets, which need no fence, but time to be received; for very few tokens.
+        var sendsPackets = false
         /// Whether both products are in two phases, so that no CTA waits between them; for few tokens.
         var hasPhases = false
     }
 
-    /// Whether `hidden` is sent in packets: for few rows, which are received in less time than their weights.
-    private var sendsPackets: Bool {
-        shape.up != nil && shape.downBlockCount > 0 && tokenCount == 1 && shape.down.slabCount <= 64
+    private var hasBothProducts: Bool { shape.upBlockCount > 0 && shape.downBlockCount > 0 }
+    private var sendsPackets: Bool { pipeline.sendsPackets && hasBothProducts }
+    private var hasPhases: Bool {
+        pipeline.hasPhases && hasBothProducts && tokenCount <= Self.largestPhasedTokenCount && shape.down.slabCount > 1
     }
 
-    /// The slabs of `hidden` of the first of two phases, about two thirds, in whole chunks; 0 for one phase.
-    private var cut: Int {
-        let (slabCount, chunk) = (shape.down.slabCount, pipeline.chunk)
-        guard pipeline.hasPhases, shape.up != nil, shape.downBlockCount > 0, slabCount > chunk, tokenCount <= 8 else {
-            return 0
+    /// The slabs of `hidden` of the first of two phases; 0 for one phase.
+    ///
+    /// The second phase has a third of the first product's blocks or more, so many that all SMs have one or two sums of them,
+    /// whole ones: what is known last then waits for no parts. Where it would be more, parts matter less, and the first
+    /// phase has about five eighths, in whole chunks.
+    /// - Parameter expertCount: how many experts are hit, one at least.
+    func cut(expertCount: Int, multiprocessorCount: Int) -> Int {
+        guard hasPhases else { return 0 }
+        let (blockCount, slabCount) = (shape.upBlockCount, shape.down.slabCount)
+        let each = (blockCount.dividedRoundingUp(by: 3) * expertCount).dividedRoundingUp(by: multiprocessorCount)
+        if each > 2 {
+            return min(max(1, (5 * slabCount / 4 / pipeline.chunk + 1) / 2) * pipeline.chunk, slabCount - 1)
         }
-        return max(1, (4 * slabCount / 3 / chunk + 1) / 2) * chunk
+        let last = min(each * multiprocessorCount / expertCount, 2 * blockCount / 3)
+        return (blockCount - last).dividedRoundingUp(by: shape.activation.isGated ? 2 : 1)
     }
 
     private var columnTileCount: Int { rowCount <= 8 ? 1 : rowCount / 8 }
@@ -66,7 +77,7 @@ struct MoEStream: TemplateKernel, Equatable {
         let ring = pipeline.stages * stageByteCount + (3 * 8 * pipeline.stages).rounded(upTo: 128)
         let sumLaneCount = rowCount >= 8 ? 4 : (rowCount + 1) / 2
         let buffers = 2 * (turnCount * 4 * columnTileCount * 8 * sumLaneCount) * 16
-        let outputs = shape.downBlockCount == 0 ? 0 : (cut > 0 ? 2 : 1) * 4 * 16 * tokenCount * 4
+        let outputs = shape.downBlockCount == 0 ? 0 : (hasPhases ? 2 : 1) * 4 * 16 * tokenCount * 4
         return ring + buffers + outputs + 4 * 8 + routingByteCount
     }
 
@@ -80,7 +91,7 @@ struct MoEStream: TemplateKernel, Equatable {
     }
 
     /// The floats of a part of a sum that another block completes, for each of four warps.
-    var partialFloatCount: Int { cut > 0 ? 256 * columnTileCount : max(128 * columnTileCount, tokenCount * 16) }
+    var partialFloatCount: Int { hasPhases ? 256 * columnTileCount : max(128 * columnTileCount, tokenCount * 16) }
 
     var launchBounds: String { "\(threadCount), \(pipeline.residentCount)" }
     var body: String { "moe_stream<Stream>(arguments);" }
@@ -94,8 +105,9 @@ struct MoEStream: TemplateKernel, Equatable {
             ]
             + [
                 pipeline.chunk, pipeline.stages, pipeline.inFlight, pipeline.lead, pipeline.middle,
-                pipeline.warpTiles, pipeline.slabTurns, pipeline.chunkTurns, pipeline.inputCopierCount, cut,
-            ].map { "\($0)" } + [sendsPackets ? "true" : "false", route?.deviceName ?? "NoChoice"]
+                pipeline.warpTiles, pipeline.slabTurns, pipeline.chunkTurns, pipeline.inputCopierCount,
+            ].map { "\($0)" }
+            + [hasPhases, sendsPackets].map { $0 ? "true" : "false" } + [route?.deviceName ?? "NoChoice"]
         return [
             "typedef StreamShape<\(parameters.joined(separator: ", "))> Stream;",
             "static_assert(Stream::kThreads == \(threadCount), \"as the host counts\");",

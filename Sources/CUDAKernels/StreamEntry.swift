@@ -18,6 +18,11 @@ struct StreamEntry: Sendable {
             overlapsPrevious: true)
     }
 
+    /// What a launch is told of its phases, if that many experts are hit.
+    func cut(expertCount: Int) -> UInt32 {
+        UInt32(stream.cut(expertCount: max(1, expertCount), multiprocessorCount: device.multiprocessorCount))
+    }
+
     private static func loneByteCount(_ stream: MoEStream, _ device: Device) -> Int {
         let half = (device.sharedByteCountPerMultiprocessor / 2 + 1024).rounded(upTo: 1024)
         return max(stream.sharedByteCount, min(half, device.maximumSharedByteCountPerBlock))

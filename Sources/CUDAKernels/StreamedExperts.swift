@@ -50,6 +50,7 @@ struct StreamedExperts: Sendable {
             arguments.routing = lists.routing(tokenCount: job.tokenCount)
             // These lists never change; the routing of the others runs at the same time.
             arguments.routingIsEarly = 1
+            arguments.cut = entry.cut(expertCount: 1)
             try stream.launch(entry.kernel, entry.launch(isEarly: false), arguments)
             arguments.residual = job.output.address
         }
@@ -60,6 +61,7 @@ struct StreamedExperts: Sendable {
             arguments.routerFactor = unrouted.factor
         }
         arguments.routingIsEarly = job.routingIsEarly ? 1 : 0
+        arguments.cut = entry.cut(expertCount: min(job.tokenCount * configuration.topK, configuration.expertCount))
         try stream.launch(entry.kernel, entry.launch(isEarly: job.routingIsEarly), arguments)
     }
 
@@ -90,7 +92,7 @@ extension StreamedExperts {
     struct Memory: Sendable {
         /// BF16 `[rows, hidden pitch]`, zero beyond `I`.
         let hidden: DeviceBuffer<UInt16>
-        /// The same from kernels for one token: pairs, each with the number of the launch that wrote it.
+        /// The same from kernels that send packets: pairs, each with the number of the launch that wrote it.
         let packets: DeviceBuffer<UInt64>
 
         /// The bytes of both.
@@ -106,7 +108,8 @@ extension StreamedExperts {
         }
 
         private static func packetCount(_ configuration: MoEConfiguration) -> Int {
-            configuration.topK * configuration.shape.hiddenPitch / 2
+            min(configuration.maximumTokenCount, MoEStream.largestPacketTokenCount) * configuration.topK
+                * configuration.shape.hiddenPitch / 2
         }
 
         private static func hiddenCount(_ configuration: MoEConfiguration) -> Int {

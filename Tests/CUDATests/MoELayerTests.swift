@@ -22,8 +22,8 @@ extension FakeDriverTests {
                 workspace: workspace, on: stream)
             let launch = try #require(try fake.launches().last)
             #expect(launch.kernel == "stream_experts")
-            // The fake has four SMs; sixteen warps multiply, four finish sums, two copy.
-            #expect(launch.grid == [4, 1, 1] && launch.block == [704, 1, 1])
+            // The fake has four SMs; sixteen warps multiply, four finish sums, one copies weights, three bring rows.
+            #expect(launch.grid == [4, 1, 1] && launch.block == [768, 1, 1])
             #expect(launch.overlapsPrevious)
             let arguments = parameter(of: launch, as: MoEStream.Arguments.self)
             #expect(arguments.routing.list == rows.blockLists[0].address)

@@ -52,7 +52,7 @@ extension KernelCase {
 
     static func streaming() throws -> [KernelCase] {
         let experts: [(String, MoEConfiguration, [Int])] = [
-            ("scout", scout, [1, 8, 32, 128]), ("gpt-oss", gptOSS, [1, 8, 16]), ("qwen3", qwen3, [1, 2]),
+            ("scout", scout, [1, 8, 32, 128]), ("gpt-oss", gptOSS, [1, 2, 8, 16]), ("qwen3", qwen3, [1, 2, 4]),
             ("nemotron", nemotron, [1, 8]), ("bf16", bfloat16, [1, 8]),
         ]
         let linear: [(String, ExpertShape, [Int])] = [

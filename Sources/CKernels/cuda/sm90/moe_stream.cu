@@ -5,7 +5,7 @@
 //
 // Data flow   weights: global → shared, bulk copies into a ring filled by one thread → registers → BF16 → mma.sync,
 //             weights as the 16-row operand, 8 tokens a product, FP32 sums; activations: global → shared beside their
-//             weights, by one warp that alone waits for what wrote them. Four more warps finish the sums, so that no
+//             weights, by warps that alone wait for what wrote them. Four more warps finish the sums, so that no
 //             warp that multiplies ever waits for global memory.
 //             Router logits, if there are any: every CTA chooses the experts of all tokens and lists the rows in its shared
 //             memory, with the code and the results of any/route.cu.

@@ -12,7 +12,7 @@ struct MoeStreamArguments {
     u16* hidden;          ///< BF16 [rows, down.inputPitch]; columns beyond the first product's are zero and stay so; unless
                           ///< there are packets
     u16* output;          ///< BF16 [T, kOutputs]
-    u64* packets;         ///< `hidden` of kernels for one token, [rows, down.inputPitch / 2]; zero before the first launch
+    u64* packets;         ///< `hidden` of kernels that send packets, [rows, down.inputPitch / 2]; zero before the first launch
     const u16* residual;  ///< the same shape, or null
     const float2* upScales;   ///< [E], global scales of gate and up; null: 1
     const float* downScales;  ///< [E]; null: 1
@@ -26,4 +26,5 @@ struct MoeStreamArguments {
     u32 routingIsEarly;      ///< routing was complete before the previous kernel began
     float routerFactor;      ///< multiplies all weights that logits give
     u32 weightsRowsOnInput;  ///< the router weight multiplies the first product's sums, not the second's (Llama 4)
+    u32 cut;                 ///< of two phases: the slabs of `hidden` of the first, one at least and not all
 };

@@ -71,7 +71,8 @@ struct StreamInputCopier {
 
     /// Until all that the first product makes in a phase is in memory. One of the warps asks.
     DEVICE void await_units(u32 blockCount, int phase, u32 index) const {
-        const u32 units = (phase == 0 ? Shape::kUpCut : Shape::kUpBlocks - Shape::kUpCut) * blockCount;
+        const u32 first = cta.up_cut();
+        const u32 units = (phase == 0 ? first : Shape::kUpBlocks - first) * blockCount;
         if (index == 0)
             while (load_acquire(cta.arguments.state->finished + phase) < units) {}
         if (Shape::kInputCopiers > 1) barrier_named<3, 32 * Shape::kInputCopiers>();

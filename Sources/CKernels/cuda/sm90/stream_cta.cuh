@@ -3,10 +3,16 @@
 #include "sm90/stream_arguments.cuh"
 #include "sm90/stream_routing.cuh"
 
+constexpr int least_common_multiple(int a, int b) {
+    int multiple = a;
+    while (multiple % b != 0) multiple += a;
+    return multiple;
+}
+
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs: slabs of 64 columns.
 template <int kFormat_, int kUpBlocks_, int kUpSlabs_, int kDownBlocks_, int kDownSlabs_, int kOutputs_, int kActivation_,
           int kRows_, int kTokens_, int kChunk_, int kStages_, int kInFlight_, int kLead_, int kMiddle_, int kWarpTiles_,
-          int kSlabTurns_, int kChunkTurns_, int kInputCopiers_, int kCut_, bool kPackets_, class Choice>
+          int kSlabTurns_, int kChunkTurns_, int kInputCopiers_, bool kPhases_, bool kPackets_, class Choice>
 struct StreamShape {
     static constexpr int kFormat = kFormat_, kUpBlocks = kUpBlocks_, kDownBlocks = kDownBlocks_, kOutputs = kOutputs_;
     static constexpr int kActivation = kActivation_;
@@ -16,10 +22,11 @@ struct StreamShape {
     static constexpr int kTokens = kTokens_;  ///< tokens at most
     static constexpr bool kPackets = kPackets_;  ///< whether `hidden` is sent in packets
     /// Both products in two phases: the first slabs of `hidden` that the second contracts, and the rest. What the first phase
-    /// of one product has computed is known by the time that the second phase has been. 0: in one phase, the second.
-    static constexpr int kCut = kCut_, kFirstPhase = kCut > 0 ? 0 : 1;
-    static constexpr int kUpCut = kCut * SLAB_COLUMNS / kHiddenColumns;  ///< the same in blocks of weight rows
-    static_assert(kCut == 0 || (kUpBlocks > kUpCut && kDownBlocks > 0), "each phase of the first product has work");
+    /// of one product has computed is known by the time that the second phase has been. Or in one, which counts as the second.
+    static constexpr bool kPhases = kPhases_;
+    static constexpr int kFirstPhase = kPhases ? 0 : 1;
+    static constexpr int kSlabBlocks = SLAB_COLUMNS / kHiddenColumns;  ///< blocks of the first product that make a slab
+    static_assert(!kPhases || (kDownSlabs_ > 1 && kUpBlocks > (kDownSlabs_ - 1) * kSlabBlocks), "each phase has work");
     static constexpr int kInFlight = kInFlight_, kLead = kLead_, kMiddle = kMiddle_;  ///< of `WeightStream`
     /// A warp multiplies kWarpTiles of the four tiles of a slab; kTileWarps warps a whole slab.
     static constexpr int kWarpTiles = kWarpTiles_, kTileWarps = 4 / kWarpTiles;
@@ -31,11 +38,18 @@ struct StreamShape {
     static_assert(kMultipliers % 4 == 0, "the warps that finish are whole groups of four");
     static constexpr int kWeightCopier = kMultipliers + kFinishers, kInputCopier = kWeightCopier + 1;  ///< warps
     static constexpr int kInputCopiers = kInputCopiers_;
+    /// A barrier tells apart only rounds of the ring that follow each other, so who waits for a stage must know that the round
+    /// before the last is over there. A copier of inputs has waited for the chunk that is a ring and some of its own turns
+    /// before; if that chunk's warps are this stage's and it is not older than two rounds, they have emptied this stage too.
+    static_assert(least_common_multiple(kInputCopiers, kChunkTurns) <= kStages_, "a copier could overtake a group of warps");
+    /// The copier of weights looks at a chunk's arrival that many chunks later at most; its stage must not have been filled
+    /// twice since.
+    static_assert(kInFlight <= kStages_ && kLead <= kStages_ && kMiddle <= kStages_, "arrivals could be missed");
     static constexpr int kThreads = 32 * (kInputCopier + kInputCopiers);
 
     typedef StreamRing<kFormat, kRows, kChunk_, kStages_> Ring;
     typedef RingCursor<kStages_> Cursor;
-    static constexpr int kGrain = kCut > 0 ? 2 : 4;  ///< of shares: what is left over counts twice in two phases
+    static constexpr int kGrain = kPhases ? 2 : 4;  ///< of shares: what is left over counts twice in two phases
     typedef StreamWork<kUpSlabs_ == 0 ? 1 : kUpSlabs_, false, kGrain> UpWork;
     typedef StreamWork<kDownSlabs_ == 0 ? 1 : kDownSlabs_, true, kGrain> DownWork;
     typedef StreamWalk<UpWork> UpWalk;
@@ -44,7 +58,7 @@ struct StreamShape {
     /// Sums pass from the multiplying to the finishing warps in two buffers: [turn][tile][column tile][g][lanes of g].
     static constexpr int kSumLanes = kRows >= 8 ? 4 : (kRows + 1) / 2;  ///< lanes of four that hold columns in use
     static constexpr int kBufferQuads = kTurns * 4 * kColumnTiles * 8 * kSumLanes;
-    static constexpr int kOutputSlots = kCut > 0 ? 2 : 1;  ///< weight blocks of the second product whose sums are not complete
+    static constexpr int kOutputSlots = kPhases ? 2 : 1;  ///< weight blocks of the second product whose sums are not complete
     static constexpr int kOutputFloats = 4 * TILE_ROWS * kTokens;  ///< of a slot
     static constexpr int kOutputBytes = kDownBlocks == 0 ? 0 : kOutputSlots * kOutputFloats * 4;
     static constexpr int kExchangeBytes = 2 * kBufferQuads * 16 + kOutputBytes + 4 * 8;
@@ -53,8 +67,8 @@ struct StreamShape {
     static constexpr int kUpPart = 128 * kColumnTiles, kDownPart = kTokens * TILE_ROWS;
     /// The parts of the second phase's first product have a place of their own, for those of the first may not have been
     /// taken; the second product's have not begun by then, or those of the first phase have been taken.
-    static_assert(kCut == 0 || kDownPart <= kUpPart, "parts of the second product are not where the second phase's are");
-    static constexpr int kPartialFloats = kCut > 0 ? 2 * kUpPart : kUpPart > kDownPart ? kUpPart : kDownPart;
+    static_assert(!kPhases || kDownPart <= kUpPart, "parts of the second product are not where the second phase's are");
+    static constexpr int kPartialFloats = kPhases ? 2 * kUpPart : kUpPart > kDownPart ? kUpPart : kDownPart;
 };
 
 /// One CTA as any of its threads sees it.
@@ -125,10 +139,13 @@ struct StreamCta {
         return routing.list->count;
     }
 
+    /// The first phase of the first product, in blocks of weight rows.
+    DEVICE u32 up_cut() const { return Shape::kPhases ? arguments.cut * Shape::kSlabBlocks : 0; }
+
     /// The first product of a phase.
     DEVICE typename Shape::UpWork up_work(u32 blockCount, int phase) const {
-        constexpr u32 cut = Shape::kUpCut;
-        return {phase == 0 ? 0 : cut, phase == 0 ? cut : Shape::kUpBlocks - cut, blockCount, gridDim.x};
+        const u32 first = up_cut();
+        return {phase == 0 ? 0 : first, phase == 0 ? first : Shape::kUpBlocks - first, blockCount, gridDim.x};
     }
     DEVICE typename Shape::UpWalk up_walk(u32 blockCount, int phase) const {
         return {up_work(blockCount, phase), blockIdx.x};
@@ -139,7 +156,7 @@ struct StreamCta {
     /// A phase of the share of the second product. All is in one phase where sums would be of too many weight blocks.
     DEVICE typename Shape::DownWalk down_walk(const typename Shape::DownWork& work, int phase) const {
         constexpr u32 slabs = Shape::DownWork::slabs;
-        const u32 cut = Shape::kCut > 0 && work.is_within_two_units() ? Shape::kCut : 0;
-        return {work, blockIdx.x, phase == 0 ? 0 : cut, phase == 0 ? cut : slabs};
+        const u32 first = Shape::kPhases && work.is_within_two_units() ? arguments.cut : 0;
+        return {work, blockIdx.x, phase == 0 ? 0 : first, phase == 0 ? first : slabs};
     }
 };

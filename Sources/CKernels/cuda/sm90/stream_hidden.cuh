@@ -27,7 +27,7 @@ struct StreamHidden : StreamSums<Shape> {
         const bool isSecond = phase > Shape::kFirstPhase;
         for (StreamWalk<UpWork> walk(work, blockIdx.x); walk.remains();) {
             const u32 first = walk.first, weightBlock = walk.weightBlock;
-            const u32 count = walk.ahead(UpWork::slabs), unitEnd = walk.position - first + UpWork::slabs;
+            const u32 count = walk.ahead(UpWork::slabs);
             Factors factors;
             load_up_factors(factors, walk.rowBlock, weightBlock * kHiddenColumns + tile * (kHiddenColumns / 4) + lane / 4);
             walk.advance(count);
@@ -47,7 +47,7 @@ struct StreamHidden : StreamSums<Shape> {
                 continue;
             }
             if (continues) {
-                const u32 end = end_of_parts(work, unitEnd);
+                const u32 end = end_of_parts(work, walk.position - walk.first + UpWork::slabs);
 #pragma unroll
                 for (int n = 0; n < kColumnTiles; ++n) {
                     add(sums[n], take_part(partial(blockIdx.x + 1, isSecond) + n * 32 + lane, early[n]));
