@@ -4,8 +4,8 @@ public import CUDA
 ///
 /// A layer refuses buffers and limits that do not fit, but what the buffers hold only the GPU knows. Who fills them keeps to
 /// this, or kernels read and write beyond their memory: rows, tokens and experts are below their numbers; rows of one expert
-/// name distinct tokens; the blocks of a list are in the order of the rows and have every row once; and of an expert's
-/// blocks all but the last are full, since a layer has memory for no more blocks than ``Route`` makes.
+/// name distinct tokens, rising; the blocks of a list are in the order of the rows and have every row once; and an expert
+/// has as few blocks as hold its rows, since a layer has memory for no more blocks than ``Route`` makes.
 public struct RoutedRows: Sendable {
     /// The token of each row, `[T * topK]`.
     public let rowTokens: DeviceBuffer<UInt32>

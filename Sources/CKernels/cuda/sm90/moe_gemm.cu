@@ -9,11 +9,11 @@
 //             packed by any/moe_pack.cu: global → shared (bulk copies, or 16 bytes a thread), the B operand; FP32 sums in
 //             registers. The first product's epilogue makes `hidden` in the same packed layout, shared → global by bulk
 //             copies; the second one's turns matrices of 8 x 8 on their way to global memory.
-// Work        an item is 6 (kRows 64 or 96, FP4) or 4 blocks of 64 weight rows x one block of up to kRows token rows, all slabs;
-//             three warpgroups (64) or two take two blocks each, or two take three (96), with as many token columns as the
-//             block needs, of those that there are products for. Items of both products are one queue, ordered by expert, weight rows, token rows: an
-//             expert's weights come from memory once. CTAs take numbers from the queue; an item of the second product
-//             waits for its token rows' `hidden`, which are ahead in the queue. The last items' slabs are divided among
+// Work        an item is 6 (kRows 64 or 96, FP4) or 4 blocks of 64 weight rows x one block of up to kRows token rows, all
+//             slabs; three warpgroups (64) or two take two blocks each, or two take three (96), with as many token columns
+//             as the block needs, of those that there are products for. Items of both products are one queue, ordered by
+//             expert, weight rows, token rows: an expert's weights come from memory once. CTAs take numbers from the queue;
+//             an item of the second product waits for its token rows' `hidden`, which are ahead in the queue. The last items' slabs are divided among
 //             CTAs, so that all have work until the end; items behind them add the parts up, on all CTAs. A sum has one
 //             order whoever computes it, so results repeat bit for bit.
 // Bytes       0.5625 (NVFP4) or 0.53125 (MXFP4) a weight of the experts hit, from memory once, from L2 once for every block
@@ -24,8 +24,8 @@
 //             as many CTAs as SMs (or fewer), then any/moe_combine.cu unless kOneRow. All may be programmatic launches,
 //             this one only if the kernel before it lets it start after waiting for the one before that, as
 //             any/moe_pack.cu does: the list, the weights and the counters are read without waiting.
-//             kRows 64 is fastest up to 56 rows an expert, 96 up to 80, 144 for more; 128 where rows are all tokens; kGathers where tokens have several rows
-//             and experts more than that.
+//             kRows 64 is fastest up to 56 rows an expert, 96 up to 80, 144 for more, 128 where rows are all tokens;
+//             kGathers where tokens have several rows, and experts more than 56 or few items.
 // Files       moe_gemm_shape.cuh: arguments, constants, shared memory; _cta: what its warps share; _items: the warp that
 //             takes items; _copies: those that copy weights and activations; _products: those that multiply, with
 //             _activation and _outputs, the epilogues; _hidden: storing `hidden`; _parts: divided items
