@@ -51,7 +51,8 @@ struct RowGrouping : Choice {
         /// By a warp, the choice of one token.
         DEVICE void store(u32 token, const LaneChoice& choice) const {
             if (lane() >= kTopK) return;
-            experts_of(token)[lane()] = (u16)choice.expert;
+            // Those that keys do not tell are there.
+            if (Choice::kKeysHaveExperts) experts_of(token)[lane()] = (u16)choice.expert;
             weights[token * kTopK + lane()] = choice.weight;
             u32* mask = masks + firstMask + token / 32 * kPaddedExperts + position_of(choice.expert);
             atomicOr(mask, 1u << token % 32);
