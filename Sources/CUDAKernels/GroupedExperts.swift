@@ -7,18 +7,25 @@ struct GroupedExperts: Sendable {
     private let product: GroupedProduct
     private let combine: (kernel: Kernel, program: MoECombine)?
 
-    /// Compiles the kernels, several at a time, and loads them.
+    /// Loads the kernels.
     init(_ configuration: MoEConfiguration, loader: KernelLoader) throws(CUDAError) {
         let shape = configuration.shape
-        let combine = MoECombine(columnCount: shape.outputPitch, topK: configuration.topK)
-        let program = try combine.program(from: loader.sources, for: loader.context.device.architecture)
         product = try GroupedProduct(
             Self.gemms(for: configuration), packing: Self.packing(for: configuration), inputPitch: shape.inputPitch,
-            with: configuration.topK > 1 ? [program] : [], loader)
-        self.combine =
-            configuration.topK > 1
-            ? (try combine.load(loader), combine) : nil
+            loader)
+        if let combine = MoECombine(for: configuration) {
+            self.combine = (try combine.load(loader), combine)
+        } else {
+            combine = nil
+        }
         self.configuration = configuration
+    }
+
+    /// All kernels, those of the most rows, which take longest to compile, first.
+    static func kernels(for configuration: MoEConfiguration) -> [any TemplateKernel] {
+        let packs = GroupedProduct.packs(packing(for: configuration), inputPitch: configuration.shape.inputPitch)
+        let products = gemms(for: configuration).sorted { $0.rowCount > $1.rowCount }
+        return products + packs + [MoECombine(for: configuration)].compactMap { $0 }
     }
 
     /// The products of routed experts in each size of block, and those of a shared one.

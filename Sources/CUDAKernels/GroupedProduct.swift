@@ -15,40 +15,30 @@ struct GroupedProduct: Sendable {
     ///
     /// - Parameters:
     ///   - layouts: what is packed for them.
-    ///   - others: programs that are to be compiled at the same time.
     init(
-        _ gemms: Set<MoEGemm>, packing layouts: Set<MoEPack.Layout>, inputPitch: Int,
-        with others: [KernelProgram] = [], _ loader: KernelLoader
+        _ gemms: Set<MoEGemm>, packing layouts: Set<MoEPack.Layout>, inputPitch: Int, _ loader: KernelLoader
     ) throws(CUDAError) {
         let device = loader.context.device
-        var packing: [(pack: MoEPack, program: KernelProgram)] = []
-        for layout in layouts {
-            let pack = MoEPack(slabCount: inputPitch / SlabLayout.columnCount, layout: layout)
-            packing.append((pack, try pack.program(from: loader.sources, for: device.architecture)))
-        }
-        var programs: [(gemm: MoEGemm, program: KernelProgram)] = []
-        for gemm in gemms {
-            programs.append((gemm, try gemm.program(from: loader.sources, for: device.architecture)))
-        }
-        try loader.cache.compile(programs.map(\.program) + packing.map(\.program) + others)
+        let packing = Self.packs(layouts, inputPitch: inputPitch)
+        try loader.compile(Array(gemms) + packing)
         var products: [MoEGemm: Entry] = [:]
-        for (gemm, program) in programs {
+        for gemm in gemms {
             products[gemm] = Entry(
-                kernel: try loader.cache.module(program, in: loader.context)
-                    .kernel(MoEGemm.function, dynamicSharedByteCount: gemm.sharedByteCount),
+                kernel: try gemm.load(loader, dynamicSharedByteCount: gemm.sharedByteCount),
                 launch: Launch(
                     grid: Launch.Extent(device.multiprocessorCount), block: Launch.Extent(gemm.threadCount),
                     dynamicSharedByteCount: gemm.sharedByteCount, overlapsPrevious: true))
         }
         self.products = products
         var packs: [MoEPack.Layout: (kernel: Kernel, program: MoEPack)] = [:]
-        for (pack, program) in packing {
-            packs[pack.layout] = (
-                try loader.cache.module(program, in: loader.context).kernel(MoEPack.function), pack
-            )
-        }
+        for pack in packing { packs[pack.layout] = (try pack.load(loader), pack) }
         self.packs = packs
         self.inputPitch = inputPitch
+    }
+
+    /// The kernels that pack rows or tokens.
+    static func packs(_ layouts: Set<MoEPack.Layout>, inputPitch: Int) -> [MoEPack] {
+        layouts.map { MoEPack(slabCount: inputPitch / SlabLayout.columnCount, layout: $0) }
     }
 
     /// What is packed for products, which read it afterwards.

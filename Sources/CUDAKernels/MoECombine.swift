@@ -21,6 +21,17 @@ struct MoECombine: TemplateKernel, Equatable {
     let columnCount: Int
     let topK: Int
 
+    init(columnCount: Int, topK: Int) {
+        self.columnCount = columnCount
+        self.topK = topK
+    }
+
+    /// For a layer whose tokens have several rows; nil for others.
+    init?(for configuration: MoEConfiguration) {
+        guard configuration.topK > 1 else { return nil }
+        self.init(columnCount: configuration.shape.outputPitch, topK: configuration.topK)
+    }
+
     var launchBounds: String { "\(Self.threadCount)" }
     var body: String { "moe_combine<\(columnCount), \(topK)>(arguments);" }
 

@@ -48,17 +48,17 @@ public final class MoELayer: Sendable {
         }
         let device = loader.context.device
         resolution = try MoEResolution(configuration, on: device)
-        var routers: [Int: Router] = [:]
-        let largest = configuration.groupedRowCount(tokenCount: configuration.maximumTokenCount)
-        for rowCount in configuration.groupedRowCounts where rowCount <= largest {
-            routers[rowCount] = try configuration.route(groupedRowCount: rowCount)
-                .load(
-                    from: loader.sources, loader.cache, in: loader.context, tokenCount: configuration.maximumTokenCount)
-        }
-        self.routers = routers
         let kernels = MoEStream.kernels(
             for: configuration.shape, route: try configuration.streamedRoute(),
             maximumTokenCount: resolution.lastTokenCount(of: .latency), on: device)
+        let routes = try Self.routes(configuration)
+        try Self.compile(configuration, resolution, kernels, Array(routes.values), loader)
+        var routers: [Int: Router] = [:]
+        for (rowCount, route) in routes {
+            routers[rowCount] = try route.load(
+                from: loader.sources, loader.cache, in: loader.context, tokenCount: configuration.maximumTokenCount)
+        }
+        self.routers = routers
         let isQuantized = configuration.activationPrecision == .nvfp4
         quantized =
             isQuantized
@@ -70,6 +70,39 @@ public final class MoELayer: Sendable {
             resolution.uses(.throughput) && !isQuantized ? try GroupedExperts(configuration, loader: loader) : nil
         self.configuration = configuration
         self.weights = weights
+    }
+
+    /// By the rows of a block of the grouped product.
+    private static func routes(_ configuration: MoEConfiguration) throws(CUDAError) -> [Int: Route] {
+        var routes: [Int: Route] = [:]
+        let largest = configuration.groupedRowCount(tokenCount: configuration.maximumTokenCount)
+        for rowCount in configuration.groupedRowCounts where rowCount <= largest {
+            routes[rowCount] = try configuration.route(groupedRowCount: rowCount)
+        }
+        return routes
+    }
+
+    /// Compiles all kernels of a layer together, so that none waits for others; those of the grouped product, which take
+    /// longest, first.
+    private static func compile(
+        _ configuration: MoEConfiguration, _ resolution: MoEResolution, _ kernels: [MoEStream], _ routes: [Route],
+        _ loader: KernelLoader
+    ) throws(CUDAError) {
+        var all: [any TemplateKernel] = []
+        if configuration.activationPrecision == .nvfp4 {
+            all = QuantizedExperts.kernels(for: configuration, resolution, kernels)
+        } else {
+            if resolution.uses(.throughput) { all += GroupedExperts.kernels(for: configuration) }
+            if resolution.uses(.latency) {
+                all += kernels
+                if let early = StreamedExperts.early(configuration, on: loader.context.device) { all.append(early) }
+            }
+        }
+        var programs: [KernelProgram] = []
+        for route in routes {
+            programs += try route.programs(from: loader.sources, for: loader.context.device.architecture)
+        }
+        try loader.compile(all, with: programs)
     }
 
     /// The most rows of a block in the two lists of the ``RoutedRows`` of a launch.

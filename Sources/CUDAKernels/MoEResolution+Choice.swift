@@ -1,12 +1,16 @@
 public import CUDA
 
 extension MoEResolution {
-    /// Up to so many rows in all, and so many an expert if tokens are divided evenly, the streaming kernel is faster.
+    /// Up to so many rows of all experts the streaming kernel is faster.
     ///
-    /// Measured on an H100 with layers of 8 to 128 experts (docs/kernels-gpu-notes.md): each row costs it some time, and experts
-    /// with more rows than a block has are read again.
-    private static let streamedRowCount = (total: 192, ofExpert: 3)
-    private static let streamedRows = "\(streamedRowCount.ofExpert) rows an expert and \(streamedRowCount.total) rows"
+    /// Measured on an H100 with layers of 8 to 256 experts (docs/kernels-gpu-notes.md): each row costs it some time, and experts
+    /// with more rows than a block has are read again, which takes long if they are large.
+    private static func streamedRowCount(_ configuration: MoEConfiguration) -> Int {
+        let shape = configuration.shape
+        let isLarge = (shape.up?.byteCount ?? 0) + (shape.down.byteCount ?? 0) >= 32 << 20
+        let expertCount = configuration.expertCount
+        return max(3 * expertCount / 2, min(192, (isLarge ? 5 : 6) * expertCount / 2))
+    }
 
     /// Chooses for all numbers of tokens up to the configured maximum, as a layer does when it is made.
     ///
@@ -23,8 +27,7 @@ extension MoEResolution {
         case .latency: streamed = possible
         case .throughput: streamed = 0
         case .auto:
-            let rowCount = min(Self.streamedRowCount.total, Self.streamedRowCount.ofExpert * configuration.expertCount)
-            let fast = max(1, rowCount / configuration.topK)
+            let fast = max(1, Self.streamedRowCount(configuration) / configuration.topK)
             streamed = groupedRefusal == nil ? min(possible, fast) : possible
         }
         var first = 1
@@ -58,7 +61,7 @@ extension MoEResolution {
         if streamed > 0 {
             let reason =
                 configuration.backend == .latency
-                ? asked : groupedRefusal ?? "slower for up to \(Self.streamedRows)"
+                ? asked : groupedRefusal ?? "slower for up to \(Self.streamedRowCount(configuration)) rows"
             refusals.append(Refusal(tokenCounts: 1...streamed, backend: .throughput, reason: reason))
         }
         guard streamed < maximum else { return }
@@ -69,7 +72,7 @@ extension MoEResolution {
         } else if streamed == possible {
             reason = MoEStream.refusal(tokenCount: rest.lowerBound, on: device)
         } else {
-            reason = "slower for more than \(Self.streamedRows)"
+            reason = "slower for more than \(Self.streamedRowCount(configuration)) rows"
         }
         refusals.append(Refusal(tokenCounts: rest, backend: .latency, reason: reason))
         if let groupedRefusal {

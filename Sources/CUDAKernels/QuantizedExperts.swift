@@ -14,7 +14,7 @@ struct QuantizedExperts: Sendable {
     /// The tokens of each shared expert, for the latency backend.
     private let sharedLists: [TokenLists]
 
-    /// Compiles the kernels, several at a time, and loads them.
+    /// Loads the kernels.
     ///
     /// - Throws: ``CUDA/CUDAError`` with code `unsupported` if the weights' input scales are ones that the kernels do not take.
     init(
@@ -28,7 +28,7 @@ struct QuantizedExperts: Sendable {
         var streams: [ExpertShape.Products: [StreamEntry]] = [:]
         if resolution.uses(.latency) {
             for products in [ExpertShape.Products.up, .down] {
-                streams[products] = try Self.load(kernels, products, loader)
+                streams[products] = try StreamEntry.load(kernels.map { $0.only(products) }, loader)
             }
             for key in Self.rounding(configuration, .latency) { rounding[key] = try key.load(loader) }
             lists = try configuration.sharedExperts.map { expert throws(CUDAError) in
@@ -44,8 +44,7 @@ struct QuantizedExperts: Sendable {
         } else {
             product = nil
         }
-        if resolution.uses(.throughput), configuration.topK > 1 {
-            let combining = MoECombine(columnCount: configuration.shape.outputPitch, topK: configuration.topK)
+        if resolution.uses(.throughput), let combining = MoECombine(for: configuration) {
             combine = (try combining.load(loader), combining)
         } else {
             combine = nil
@@ -66,10 +65,19 @@ struct QuantizedExperts: Sendable {
         ]
     }
 
-    private static func load(
-        _ kernels: [MoEStream], _ products: ExpertShape.Products, _ loader: KernelLoader
-    ) throws(CUDAError) -> [StreamEntry] {
-        try StreamEntry.load(kernels.map { $0.only(products) }, loader)
+    /// All kernels, those of the most rows, which take longest to compile, first; `kernels` stream both products.
+    static func kernels(
+        for configuration: MoEConfiguration, _ resolution: MoEResolution, _ kernels: [MoEStream]
+    ) -> [any TemplateKernel] {
+        var all: [any TemplateKernel] = []
+        if resolution.uses(.throughput) {
+            all += gemms(configuration).sorted { $0.rowCount > $1.rowCount } + rounding(configuration, .throughput)
+            if let combining = MoECombine(for: configuration) { all.append(combining) }
+        }
+        if resolution.uses(.latency) {
+            all += kernels.flatMap { [$0.only(.up), $0.only(.down)] } + rounding(configuration, .latency)
+        }
+        return all
     }
 
     /// The products of routed experts in each size of block, and those of a shared one.

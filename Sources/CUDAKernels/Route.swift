@@ -128,6 +128,14 @@ public struct Route: Sendable, Equatable {
             + "\(parameters.groupCount), \(parameters.chosenGroupCount), \(parameters.renormalized)>"
     }
 
+    /// The programs of a ``Router`` on a GPU: without a cluster and, from Hopper on, with one.
+    func programs(from sources: KernelSources, for architecture: Architecture) throws(CUDAError) -> [KernelProgram] {
+        let isCluster = architecture.major >= 9 ? [false, true] : [false]
+        return try isCluster.map { isCluster throws(CUDAError) in
+            try program(from: sources, for: architecture, isCluster: isCluster)
+        }
+    }
+
     /// The kernels, loaded, for up to `tokenCount` tokens a launch.
     ///
     /// - Throws: ``CUDA/CUDAError`` of the compiler or the driver; with code `unsupported` for too many tokens.

@@ -26,15 +26,14 @@ public struct Router: Sendable {
         // More tokens take more shared memory, and without clusters more than with them.
         let sharedByteCount = route.sharedByteCount(
             route.plan(tokenCount: tokenCount, multiprocessorCount: device.multiprocessorCount, hasClusters: false))
-        func load(isCluster: Bool, sharedByteCount: Int) throws(CUDAError) -> Kernel {
-            let program = try route.program(from: sources, for: device.architecture, isCluster: isCluster)
-            return try cache.module(program, in: context)
-                .kernel("route", dynamicSharedByteCount: sharedByteCount)
+        let programs = try route.programs(from: sources, for: device.architecture)
+        func load(_ program: KernelProgram, sharedByteCount: Int) throws(CUDAError) -> Kernel {
+            try cache.module(program, in: context).kernel("route", dynamicSharedByteCount: sharedByteCount)
         }
         self.route = route
         self.tokenCount = tokenCount
-        kernel = try load(isCluster: false, sharedByteCount: sharedByteCount)
-        clusterKernel = device.architecture.major >= 9 ? try load(isCluster: true, sharedByteCount: 0) : nil
+        kernel = try load(programs[0], sharedByteCount: sharedByteCount)
+        clusterKernel = programs.count > 1 ? try load(programs[1], sharedByteCount: 0) : nil
     }
 
     /// Queues the routing of some tokens.

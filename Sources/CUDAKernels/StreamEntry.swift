@@ -31,18 +31,11 @@ struct StreamEntry: Sendable {
     /// Compiles kernels, several at a time, and loads them.
     static func load(_ streams: [MoEStream], _ loader: KernelLoader) throws(CUDAError) -> [StreamEntry] {
         let device = loader.context.device
-        var programs: [KernelProgram] = []
-        for stream in streams {
-            programs.append(try stream.program(from: loader.sources, for: device.architecture))
+        try loader.compile(streams)
+        return try streams.map { stream throws(CUDAError) in
+            let kernel = try stream.load(loader, dynamicSharedByteCount: loneByteCount(stream, device))
+            return StreamEntry(stream: stream, kernel: kernel, device: device)
         }
-        try loader.cache.compile(programs)
-        var entries: [StreamEntry] = []
-        for (stream, program) in zip(streams, programs) {
-            let kernel = try loader.cache.module(program, in: loader.context)
-                .kernel(MoEStream.function, dynamicSharedByteCount: loneByteCount(stream, device))
-            entries.append(StreamEntry(stream: stream, kernel: kernel, device: device))
-        }
-        return entries
     }
 }
 

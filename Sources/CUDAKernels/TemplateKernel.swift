@@ -44,8 +44,19 @@ extension TemplateKernel {
     }
 
     /// The kernel, loaded.
-    func load(_ loader: KernelLoader) throws(CUDAError) -> Kernel {
+    func load(_ loader: KernelLoader, dynamicSharedByteCount: Int = 0) throws(CUDAError) -> Kernel {
         let program = try program(from: loader.sources, for: loader.context.device.architecture)
-        return try loader.cache.module(program, in: loader.context).kernel(Self.function)
+        return try loader.cache.module(program, in: loader.context)
+            .kernel(Self.function, dynamicSharedByteCount: dynamicSharedByteCount)
+    }
+}
+
+extension KernelLoader {
+    /// Compiles kernels, and programs beside them, as many at a time as there are processors, so that they are there when they
+    /// are loaded.
+    func compile(_ kernels: [any TemplateKernel], with others: [KernelProgram] = []) throws(CUDAError) {
+        var programs: [KernelProgram] = []
+        for kernel in kernels { programs.append(try kernel.program(from: sources, for: context.device.architecture)) }
+        try cache.compile(programs + others)
     }
 }

@@ -22,8 +22,8 @@ extension FakeDriverTests {
             let text = "\(layer.resolution)"
             #expect(text.contains("5 to 8 tokens: latency, stream"))
             #expect(text.contains("13 to 100 tokens: throughput, grouped product, blocks of 64 rows"))
-            #expect(text.contains("1 to 12 tokens: not throughput, slower for up to 3 rows an expert and 192 rows"))
-            #expect(text.contains("13 to 100 tokens: not latency, slower for more than 3 rows an expert and 192 rows"))
+            #expect(text.contains("1 to 12 tokens: not throughput, slower for up to 12 rows"))
+            #expect(text.contains("13 to 100 tokens: not latency, slower for more than 12 rows"))
         }
 
         @Test("what does not fit is refused before anything is queued")
