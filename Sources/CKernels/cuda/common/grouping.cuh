@@ -134,8 +134,9 @@ struct RowGrouping : Choice {
 
     /// The rows of an expert's blocks but the last: as equal as whole groups of eight allow.
     static DEVICE u32 rows_of_block(u32 rows, u32 limit) {
+        if (limit <= 8 || rows <= limit) return limit;
         const u32 blocks = (rows + limit - 1) / limit;
-        return blocks < 2 ? limit : min(limit, ((rows + blocks - 1) / blocks + 7) / 8 * 8);
+        return min(limit, ((rows + blocks - 1) / blocks + 7) / 8 * 8);
     }
 
     /// By a warp, of each expert the blocks `first`, `first + step`, ... of at most `limit` rows.
