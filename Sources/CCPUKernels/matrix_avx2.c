@@ -164,25 +164,22 @@ INLINE __m256 eight_scales(nibble_format format, const uint8_t *scales) {
 
 #define SPLIT_ROWS 3 // more are cheaper as float32
 
-// The products of 16 rows and 16 columns. One row's six sums stay in registers while weights are looked up four columns at
-// a time; for more rows, all weights do, and each row's sums are made one place after the other.
+// The products of 16 rows and 16 columns with each of some rows, whose six sums stay in registers. Weights are looked
+// up between the first row's products, four columns at a time.
 INLINE void digit_products(
     const uint8_t *lines, const digit_block *const x[SPLIT_ROWS], const int row_count, __m256i table, __m256i nibble,
     const digit_constants *constants, __m256i products[SPLIT_ROWS][2]) {
-    __m256i weights[4][2], sums[DIGITS][2];
-    UNROLLED for (int four = 0; four < 4; four++) {
-        UNROLLED for (int half = 0; half < 2; half++) {
-            __m256i codes = constant(lines + four / 2 * LINE_BYTES + half * 32);
-            weights[four][half] = byte_weights(codes, four % 2, table, nibble);
-        }
-        if (row_count > 1) continue;
-        UNROLLED for (int place = 0; place < DIGITS; place++) {
-            add_products(weights[four], x[0], place, four, sums[place]);
-        }
-    }
+    __m256i weights[4][2];
     UNROLLED for (int row = 0; row < row_count; row++) {
-        UNROLLED for (int place = 0; place < DIGITS && row_count > 1; place++) {
-            UNROLLED for (int four = 0; four < 4; four++) add_products(weights[four], x[row], place, four, sums[place]);
+        __m256i sums[DIGITS][2];
+        UNROLLED for (int four = 0; four < 4; four++) {
+            UNROLLED for (int half = 0; half < 2 && row == 0; half++) {
+                __m256i codes = constant(lines + four / 2 * LINE_BYTES + half * 32);
+                weights[four][half] = byte_weights(codes, four % 2, table, nibble);
+            }
+            UNROLLED for (int place = 0; place < DIGITS; place++) {
+                add_products(weights[four], x[row], place, four, sums[place]);
+            }
         }
         join_places(sums, x[row], constants, products[row]);
     }
