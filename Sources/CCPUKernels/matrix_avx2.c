@@ -88,9 +88,10 @@ INLINE void decode_compact(const uint8_t *unit, compact_table table, lanes colum
 
 // MARK: A few rows of digits
 
-// Makes the compiler compute both values here, before the loads that follow: it would load all digits first, which are
-// more than there are registers.
-#define IN_ORDER(a, b) __asm__ volatile("" : "+x"(a), "+x"(b) : : "memory")
+// Makes the compiler compute a value here: it would load all digits first, which are more than there are registers.
+#define HERE(value) __asm__ volatile("" : "+x"(value))
+
+#define UNROLLED _Pragma("clang loop unroll(full)")
 
 INLINE __m256i broadcast(const void *four_bytes) {
     int32_t value;
@@ -114,45 +115,44 @@ static const digit_constants constants __attribute__((aligned(32))) = {
     .places = {{[0 ... 15] = 1}, {[0 ... 15] = 1 << 8}, {[0 ... 15] = -(1 << 15)}},
 };
 
-// The integers 2 * weight + 12 of 16 rows and 16 columns. Each register has 8 rows, and 4 columns of each: for each line
-// the even, then the odd.
-INLINE void byte_weights(const uint8_t *lines, const digit_constants *constants, __m256i weights[2][4]) {
-    const __m256i table = constant(constants->table), nibble = constant(constants->nibble);
-    for (int line = 0; line < 2; line++) {
-        for (int half = 0; half < 2; half++) {
-            __m256i codes = _mm256_load_si256((const __m256i *)(lines + line * LINE_BYTES + half * 32));
-            weights[half][2 * line] = _mm256_shuffle_epi8(table, _mm256_and_si256(codes, nibble));
-            weights[half][2 * line + 1] =
-                _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(codes, 4), nibble));
+// The integers 2 * weight + 12 of 8 rows, and of 4 columns of each: the even ones of 8, or the odd ones.
+INLINE __m256i byte_weights(__m256i codes, int odd, __m256i table, __m256i nibble) {
+    if (odd) codes = _mm256_srli_epi16(codes, 4);
+    return _mm256_shuffle_epi8(table, _mm256_and_si256(codes, nibble));
+}
+
+// Twice the sums of weight * integer, below 2^31, of 16 rows and 16 columns, from the sums of each place, at most
+// 4 * 2 * 24 * 128 = 24576 in 16 bits, of every other pair of columns.
+INLINE void join_places(
+    __m256i sums[DIGITS][2], const digit_block *x, const digit_constants *constants, __m256i products[2]) {
+    UNROLLED for (int place = 0; place < DIGITS; place++) {
+        UNROLLED for (int half = 0; half < 2; half++) {
+            sums[place][half] = _mm256_madd_epi16(sums[place][half], constant(constants->places[place]));
+            HERE(sums[place][half]);
         }
+    }
+    const __m256i offset = broadcast(&x->offset);
+    UNROLLED for (int half = 0; half < 2; half++) {
+        products[half] = _mm256_add_epi32(sums[0][half], offset);
+        HERE(products[half]);
+    }
+    UNROLLED for (int half = 0; half < 2; half++) {
+        products[half] = _mm256_add_epi32(products[half], _mm256_add_epi32(sums[1][half], sums[2][half]));
+        HERE(products[half]);
     }
 }
 
-// The products of 16 rows' weights with one place's digits, summed over every other pair of columns: at most
-// 4 * 2 * 24 * 128 = 24576.
-INLINE void place_sums(const __m256i weights[2][4], const int8_t digits[16], __m256i sums[2]) {
-    __m256i x = broadcast(digits);
-    sums[0] = _mm256_maddubs_epi16(weights[0][0], x);
-    sums[1] = _mm256_maddubs_epi16(weights[1][0], x);
-    for (int i = 1; i < 4; i++) {
-        x = broadcast(digits + 4 * i);
-        sums[0] = _mm256_add_epi16(sums[0], _mm256_maddubs_epi16(weights[0][i], x));
-        sums[1] = _mm256_add_epi16(sums[1], _mm256_maddubs_epi16(weights[1][i], x));
+// Adds the products of four columns of 16 rows with one place's digits.
+INLINE void add_products(const __m256i weights[2], const digit_block *x, int place, int four, __m256i sums[2]) {
+    const __m256i digits = broadcast(x->digits[place] + 4 * four);
+    __m256i products[2];
+    UNROLLED for (int half = 0; half < 2; half++) {
+        products[half] = _mm256_maddubs_epi16(weights[half], digits);
+        HERE(products[half]);
     }
-    IN_ORDER(sums[0], sums[1]);
-}
-
-// Twice the sums of weight * integer, below 2^31, of 16 rows and 16 columns.
-INLINE void digit_products(
-    const __m256i weights[2][4], const digit_block *x, const digit_constants *constants, __m256i products[2]) {
-    products[0] = products[1] = broadcast(&x->offset);
-    for (int place = 0; place < DIGITS; place++) {
-        __m256i sums[2];
-        place_sums(weights, x->digits[place], sums);
-        for (int half = 0; half < 2; half++) {
-            __m256i product = _mm256_madd_epi16(sums[half], constant(constants->places[place]));
-            products[half] = _mm256_add_epi32(products[half], product);
-        }
+    UNROLLED for (int half = 0; half < 2; half++) {
+        sums[half] = four == 0 ? products[half] : _mm256_add_epi16(sums[half], products[half]);
+        HERE(sums[half]);
     }
 }
 
@@ -162,49 +162,74 @@ INLINE __m256 eight_scales(nibble_format format, const uint8_t *scales) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(exponents, format == NIBBLE_NVFP4 ? 20 : 23));
 }
 
-#define SPLIT_ROWS 2
+#define SPLIT_ROWS 3 // more are cheaper as float32
+
+// The products of 16 rows and 16 columns with each of some rows, whose six sums stay in registers. Weights are looked
+// up between the first row's products, four columns at a time.
+INLINE void digit_products(
+    const uint8_t *lines, const digit_block *const x[SPLIT_ROWS], const int row_count, __m256i table, __m256i nibble,
+    const digit_constants *constants, __m256i products[SPLIT_ROWS][2]) {
+    __m256i weights[4][2];
+    UNROLLED for (int row = 0; row < row_count; row++) {
+        __m256i sums[DIGITS][2];
+        UNROLLED for (int four = 0; four < 4; four++) {
+            UNROLLED for (int half = 0; half < 2 && row == 0; half++) {
+                __m256i codes = constant(lines + four / 2 * LINE_BYTES + half * 32);
+                weights[four][half] = byte_weights(codes, four % 2, table, nibble);
+            }
+            UNROLLED for (int place = 0; place < DIGITS; place++) {
+                add_products(weights[four], x[row], place, four, sums[place]);
+            }
+        }
+        join_places(sums, x[row], constants, products[row]);
+    }
+}
 
 INLINE void multiply_digits(
     nibble_format format, const uint8_t *block, size_t columns, const uint8_t *const *rows, const int row_count,
     float *output) {
     // Beside the values that the compiler puts on the stack: the processor takes a load for one of what was stored
     // last at the same place of any page, and where constants and stack met, two rows took twice as long.
-    const digit_constants beside_stack __attribute__((aligned(32))) = constants, *table = &beside_stack;
-    __asm__("" : "+r"(table)); // a constant that the compiler knows it would broadcast
-    const size_t parts = format == NIBBLE_NVFP4 ? 1 : 2, count = columns / 16; // of 16 columns, under one scale
+    const digit_constants beside_stack __attribute__((aligned(32))) = constants, *vectors = &beside_stack;
+    __asm__("" : "+r"(vectors)); // a constant that the compiler knows it would broadcast
+    __m256i table = constant(vectors->table), nibble = constant(vectors->nibble);
+    HERE(table);
+    HERE(nibble);
+    const size_t parts = format == NIBBLE_NVFP4 ? 1 : 2; // of 16 columns, under one scale
     __m256 sums[SPLIT_ROWS][2];
-    for (int row = 0; row < row_count; row++) sums[row][0] = sums[row][1] = _mm256_setzero_ps();
-    for (size_t index = 0; index < count;) {
+    const digit_block *x[SPLIT_ROWS];
+    for (int row = 0; row < row_count; row++) {
+        sums[row][0] = sums[row][1] = _mm256_setzero_ps();
+        x[row] = (const digit_block *)rows[row];
+    }
+    for (size_t rest = columns / (16 * parts), groups; rest > 0; rest -= groups) {
         const uint8_t *scales = block;
         block += LINE_BYTES;
-        for (int group = 0; group < SCALED_GROUPS && index < count; group++) {
+        groups = rest < SCALED_GROUPS ? rest : SCALED_GROUPS;
+#pragma clang loop unroll_count(SCALED_GROUPS)
+        for (size_t group = 0; group < groups; group++, scales += NIBBLE_BLOCK_ROWS) {
             __m256 group_sums[SPLIT_ROWS][2];
-            for (size_t part = 0; part < parts; part++, index++, block += 2 * LINE_BYTES) {
+            UNROLLED for (size_t part = 0; part < parts; part++, block += 2 * LINE_BYTES) {
                 PREFETCH_FAR(block);
                 PREFETCH_FAR(block + LINE_BYTES);
-                __m256i weights[2][4];
-                byte_weights(block, table, weights);
-#pragma clang loop unroll(full)
-                for (int row = 0; row < row_count; row++) {
-                    const digit_block *x = (const digit_block *)rows[row] + index;
-                    __m256i products[2];
-                    digit_products(weights, x, table, products);
-                    __m256 scale = _mm256_castsi256_ps(broadcast(&x->scale));
-                    for (int half = 0; half < 2; half++) {
-                        __m256 product = _mm256_cvtepi32_ps(products[half]);
+                __m256i products[SPLIT_ROWS][2];
+                digit_products(block, x, row_count, table, nibble, vectors, products);
+                UNROLLED for (int row = 0; row < row_count; row++) {
+                    __m256 scale = _mm256_castsi256_ps(broadcast(&x[row]++->scale));
+                    UNROLLED for (int half = 0; half < 2; half++) {
+                        __m256 product = _mm256_cvtepi32_ps(products[row][half]);
                         group_sums[row][half] = part == 0
                             ? _mm256_mul_ps(product, scale)
                             : _mm256_fmadd_ps(product, scale, group_sums[row][half]);
                     }
                 }
             }
-            for (int half = 0; half < 2; half++) {
+            UNROLLED for (int half = 0; half < 2; half++) {
                 __m256 scale = eight_scales(format, scales + 8 * half);
-                for (int row = 0; row < row_count; row++) {
+                UNROLLED for (int row = 0; row < row_count; row++) {
                     sums[row][half] = _mm256_fmadd_ps(group_sums[row][half], scale, sums[row][half]);
                 }
             }
-            scales += NIBBLE_BLOCK_ROWS;
         }
     }
     const __m256 factor = _mm256_set1_ps(digit_sum_factor(format));

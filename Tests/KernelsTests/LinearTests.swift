@@ -85,7 +85,7 @@ struct LinearTests {
         }
     }
 
-    @Test("stays exact where magnitudes differ widely", arguments: instructionSets, [1, 2, 5])
+    @Test("stays exact where magnitudes differ widely", arguments: instructionSets, [1, 2, 3, 5])
     func magnitudes(instructionSet: InstructionSet, rowCount: Int) throws {
         var random = SeededRandom(seed: 13)
         let backend = try CPUBackend(threadCount: 1, instructionSet: instructionSet)
@@ -105,7 +105,7 @@ struct LinearTests {
         }
     }
 
-    @Test("passes NaN and infinity on", arguments: instructionSets, [1, 2, 5])
+    @Test("passes NaN and infinity on", arguments: instructionSets, [1, 2, 3, 5])
     func notFinite(instructionSet: InstructionSet, rowCount: Int) throws {
         var random = SeededRandom(seed: 14)
         let backend = try CPUBackend(threadCount: 1, instructionSet: instructionSet)
