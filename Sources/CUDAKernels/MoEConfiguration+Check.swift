@@ -24,7 +24,8 @@ extension MoEConfiguration {
 
     /// The rows of a block that are best for so many tokens in the grouped product.
     ///
-    /// Measured on an H100 (docs/kernels-gpu-notes.md). Experts have about as many rows as the mean, so some more than that fit into a block.
+    /// Measured on an H100 (docs/kernels-gpu-notes.md). Experts have about as many rows as the mean, so somewhat more than that
+    /// fit into a block.
     func groupedRowCount(tokenCount: Int) -> Int {
         let (few, middle, many) = MoEGemm.rowCounts
         let rowCount = tokenCount * topK

@@ -157,7 +157,8 @@ struct ExpertChoice {
 
         DEVICE const char* row(u32 token) const { return logits + (u64)token * kExperts * kLogitBytes; }
 
-        /// Chooses a token's experts; slot i is lane i's. `experts`: [kTopK] in shared memory, where they are unless keys tell them.
+        /// Chooses a token's experts; slot i is lane i's. `experts`: [kTopK] in shared memory, which receives them unless keys
+        /// tell them.
         DEVICE LaneChoice choose(const LaneLogits& values, u32 token, u16* experts) const {
             const u32 lowerLanes = (1u << lane()) - 1;
             LaneKeys left;

@@ -55,7 +55,7 @@ DEVICE void wgmma_hold(float (&c)[count][4]) {
 /// c holds, lane 4g + t of warp w, rows 16w + g and 16w + g + 8 at column pair n * 8 + 2t: c[n][0, 1] and c[n][2, 3].
 template <int N, int count>
 DEVICE void wgmma(float (&c)[count][4], const u32 (&a)[4], u64 b_) {
-    static_assert(N % 8 == 0 && N <= 144 && N <= 8 * count, "");
+    static_assert(N % 8 == 0 && N >= 16 && N <= 144 && N <= 8 * count, "the shapes below");
     if constexpr (N == 16)
         WGMMA("m64n16k16", SUMS_16, "%8", "%9", "%10", "%11", "%12", SUMS2(0));
     else if constexpr (N == 24)

@@ -13,9 +13,9 @@
 //             slabs; three warpgroups (64) or two take two blocks each, or two take three (96), with as many token columns
 //             as the block needs, of those that there are products for. Items of both products are one queue, ordered by
 //             expert, weight rows, token rows: an expert's weights come from memory once. CTAs take numbers from the queue;
-//             an item of the second product waits for its token rows' `hidden`, which are ahead in the queue. The last items' slabs are divided among
-//             CTAs, so that all have work until the end; items behind them add the parts up, on all CTAs. A sum has one
-//             order whoever computes it, so results repeat bit for bit.
+//             an item of the second product waits for its token rows' `hidden`, which are ahead in the queue. The last
+//             items' slabs are divided among CTAs, so that all have work until the end; items behind them add the parts up,
+//             on all CTAs. A sum has one order whoever computes it, so results repeat bit for bit.
 // Bytes       0.5625 (NVFP4) or 0.53125 (MXFP4) a weight of the experts hit, from memory once, from L2 once for every block
 //             of token rows; the activations of a block once for every item of its expert, from L2. Bound by memory up to
 //             some 32 rows an expert, by the matrix units from some 128 on.
