@@ -73,7 +73,8 @@ let package = Package(
         .executableTarget(
             name: "nibble",
             dependencies: [
-                "Benchmarking", "CUDA", "CUDAKernels", "Engine", "Quantization", "SelfTest", argumentParser,
+                "Benchmarking", "CUDA", "CUDAKernels", "Engine", "ModelFiles", "Quantization", "SelfTest",
+                argumentParser,
             ],
             swiftSettings: swiftSettings),
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ModelFiles
 
 @main
 struct Nibble: AsyncParsableCommand {
@@ -19,4 +20,9 @@ struct Nibble: AsyncParsableCommand {
                 name: "Look at this machine", subcommands: [EnvironmentCommand.self, SelfTestCommand.self, Bench.self]),
         ]
     )
+
+    static func main() async {
+        MappedFile.exitOnLostBytes()
+        await main(nil)
+    }
 }

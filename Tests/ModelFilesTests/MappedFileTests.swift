@@ -17,6 +17,22 @@ import Testing
         #expect(throws: ModelFileError.self) { try MappedFile(path: path) }
     }
 
+    @Test("a program that asks for it ends with a message when bytes of a file are gone")
+    func lostBytes() async throws {
+        let result = await #expect(processExitsWith: .exitCode(1), observing: [\.standardErrorContent]) {
+            MappedFile.exitOnLostBytes()
+            let folder = try TemporaryFolder()
+            let path = try folder.write([UInt8](repeating: 1, count: 1 << 20), to: "shortened")
+            let others = try (0..<2).map { try MappedFile(path: folder.write([1], to: "other \($0)")) }
+            let file = try MappedFile(path: path)
+            truncate(path, 0)
+            let sum = file.withBytes { $0.reduce(0) { $0 + Int($1) } }
+            exit(sum == 0 && others.isEmpty ? 2 : 3)
+        }
+        let errors = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(errors.contains("shortened: the file became shorter while it was being read"))
+    }
+
     @Test("maps a file, also an empty one and one behind a link")
     func maps() throws {
         let path = try folder.write([1, 2, 3], to: "file")

@@ -7,7 +7,8 @@
 /// A regular file mapped into memory for reading.
 ///
 /// The bytes are read from disk when they are first touched. Should another program shorten the file, touching the
-/// bytes that are gone would end the process; call ``checkUnchanged()`` before using bytes again after a while.
+/// bytes that are gone ends the process, with a message if it has asked for one (``exitOnLostBytes()``); call
+/// ``checkUnchanged()`` before using bytes again after a while.
 ///
 /// All properties are immutable, which makes sharing between threads safe; the bytes are never written through it.
 public final class MappedFile: @unchecked Sendable {
@@ -56,9 +57,11 @@ public final class MappedFile: @unchecked Sendable {
         self.identity = identity
         tellsResidency = status.st_uid == geteuid() || access(path, W_OK) == 0
         isComplete = true
+        noteMapping()
     }
 
     deinit {
+        forgetMapping()
         if let address = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: address), bytes.count) }
         close(descriptor)
     }
