@@ -5,10 +5,17 @@ struct GroupedMatrix: Sendable {
     private let gemm: MoEGemm
     private let product: GroupedProduct
 
-    /// Compiles the kernels and loads them.
+    private static let packing: Set<MoEPack.Layout> = [.swizzledTokens]
+
+    /// Loads the kernels.
     init(_ shape: ExpertShape, loader: KernelLoader) throws(CUDAError) {
         gemm = Self.gemm(shape)
-        product = try GroupedProduct([gemm], packing: [.swizzledTokens], inputPitch: shape.inputPitch, loader)
+        product = try GroupedProduct([gemm], packing: Self.packing, inputPitch: shape.inputPitch, loader)
+    }
+
+    /// All kernels, the one that takes longest to compile first.
+    static func kernels(for shape: ExpertShape) -> [any TemplateKernel] {
+        [gemm(shape)] + GroupedProduct.packs(packing, inputPitch: shape.inputPitch)
     }
 
     /// The product for a shape.

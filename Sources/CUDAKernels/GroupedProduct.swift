@@ -11,16 +11,13 @@ struct GroupedProduct: Sendable {
         let launch: Launch
     }
 
-    /// Compiles the kernels, several at a time, and loads them; all have the same inputs.
+    /// Loads the kernels, which all have the same inputs.
     ///
-    /// - Parameters:
-    ///   - layouts: what is packed for them.
+    /// - Parameter layouts: what is packed for them.
     init(
         _ gemms: Set<MoEGemm>, packing layouts: Set<MoEPack.Layout>, inputPitch: Int, _ loader: KernelLoader
     ) throws(CUDAError) {
         let device = loader.context.device
-        let packing = Self.packs(layouts, inputPitch: inputPitch)
-        try loader.compile(Array(gemms) + packing)
         var products: [MoEGemm: Entry] = [:]
         for gemm in gemms {
             products[gemm] = Entry(
@@ -31,7 +28,7 @@ struct GroupedProduct: Sendable {
         }
         self.products = products
         var packs: [MoEPack.Layout: (kernel: Kernel, program: MoEPack)] = [:]
-        for pack in packing { packs[pack.layout] = (try pack.load(loader), pack) }
+        for pack in Self.packs(layouts, inputPitch: inputPitch) { packs[pack.layout] = (try pack.load(loader), pack) }
         self.packs = packs
         self.inputPitch = inputPitch
     }

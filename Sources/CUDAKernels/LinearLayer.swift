@@ -57,6 +57,7 @@ public final class LinearLayer: Sendable {
                 .unsupported,
                 "linear layer: \(MoEStream.refusal(tokenCount: maximumTokenCount, on: device)); \(groupedRefusal)")
         }
+        try loader.compile((isStreamed ? [] : GroupedMatrix.kernels(for: weights.shape)) + kernels)
         streaming = try StreamEntry.load(kernels, loader)
         lists = try TokenLists(
             max(1, min(maximumTokenCount, kernels.last?.tokenCount ?? 0)), expert: 0,

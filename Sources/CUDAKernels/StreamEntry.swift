@@ -28,10 +28,9 @@ struct StreamEntry: Sendable {
         return max(stream.sharedByteCount, min(half, device.maximumSharedByteCountPerBlock))
     }
 
-    /// Compiles kernels, several at a time, and loads them.
+    /// Loads kernels.
     static func load(_ streams: [MoEStream], _ loader: KernelLoader) throws(CUDAError) -> [StreamEntry] {
         let device = loader.context.device
-        try loader.compile(streams)
         return try streams.map { stream throws(CUDAError) in
             let kernel = try stream.load(loader, dynamicSharedByteCount: loneByteCount(stream, device))
             return StreamEntry(stream: stream, kernel: kernel, device: device)

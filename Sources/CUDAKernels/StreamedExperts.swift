@@ -11,7 +11,7 @@ struct StreamedExperts: Sendable {
     /// The tokens of each shared expert.
     private let sharedLists: [TokenLists]
 
-    /// Compiles the kernels, several at a time, and loads them.
+    /// Loads the kernels.
     init(
         _ configuration: MoEConfiguration, _ kernels: [MoEStream], loader: KernelLoader, on stream: Stream
     ) throws(CUDAError) {

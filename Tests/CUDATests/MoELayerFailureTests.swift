@@ -34,8 +34,6 @@ extension FakeDriverTests {
         @Test("a call that fails is an error that names it, and nothing leaks")
         func eachCall() throws {
             func scenario() throws {
-                // Blackwell has one kernel for one token, so that the order of the compiler's calls is always the same.
-                try fake.setDevices(1, 10, 0)
                 let context = try fake.context()
                 let cache = KernelCache(compiler: try fake.compiler(), folder: nil)
                 let loader = KernelLoader(context, sources: FakeGPU.sources, cache: cache)
@@ -58,19 +56,23 @@ extension FakeDriverTests {
             }
             _ = try FakeCUDA()
             try scenario()
-            let calls = try fake.calls()
-            for number in 1...calls.count {
+            for number in 1...(try fake.calls().count) {
                 _ = try FakeCUDA()
                 try fake.failCall(number, code: 999)
-                let isRelease = ["Free", "Release", "Destroy", "Unload"].contains { calls[number - 1].contains($0) }
-                do {
-                    try scenario()
-                    #expect(isRelease || calls[number - 1] == "cuCtxSetCurrent", "call \(number), \(calls[number - 1])")
-                } catch let error as CUDAError {
-                    #expect(error.call == calls[number - 1])
+                var failure: CUDAError?
+                do { try scenario() } catch let error as CUDAError { failure = error }
+                // Programs are compiled at the same time, so which call has the number differs from run to run.
+                let calls = try fake.calls()
+                try #require(calls.count >= number)
+                let call = calls[number - 1]
+                if let failure {
+                    #expect(failure.call == call, "call \(number)")
+                } else {
+                    let isRelease = ["Free", "Release", "Destroy", "Unload"].contains { call.contains($0) }
+                    #expect(isRelease || call == "cuCtxSetCurrent", "call \(number), \(call)")
                 }
-                #expect(try fake.liveCount() == 0, "call \(number), \(calls[number - 1])")
-                #expect(try fake.misuse() == nil, "call \(number), \(calls[number - 1])")
+                #expect(try fake.liveCount() == 0, "call \(number), \(call)")
+                #expect(try fake.misuse() == nil, "call \(number), \(call)")
             }
         }
     }

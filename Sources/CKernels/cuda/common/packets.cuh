@@ -39,8 +39,6 @@ struct PacketReceiver {
     const u64* packets;  ///< [rows, pitch / 2]
     u32 pitch, columns, launch;
 
-    static DEVICE u32 piece(u32 i) { return i * 32 + threadIdx.x % 32; }
-
     template <class Cursor, class Work>
     DEVICE void receive(Cursor& cursor, StreamWalk<Work> walk) const {
         for (; walk.remains(); cursor.ring.advance()) {
