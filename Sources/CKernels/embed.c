@@ -109,6 +109,9 @@ static const char sm90_stream_copy[] = {
 static const char sm90_stream_cta[] = {
 #embed "cuda/sm90/stream_cta.cuh"
 };
+static const char sm90_stream_gathered[] = {
+#embed "cuda/sm90/stream_gathered.cuh"
+};
 static const char sm90_stream_hidden[] = {
 #embed "cuda/sm90/stream_hidden.cuh"
 };
@@ -162,6 +165,7 @@ static const kernel_source sources[] = {
     {"sm90/stream_arguments.cuh", sm90_stream_arguments, sizeof sm90_stream_arguments},
     {"sm90/stream_copy.cuh", sm90_stream_copy, sizeof sm90_stream_copy},
     {"sm90/stream_cta.cuh", sm90_stream_cta, sizeof sm90_stream_cta},
+    {"sm90/stream_gathered.cuh", sm90_stream_gathered, sizeof sm90_stream_gathered},
     {"sm90/stream_hidden.cuh", sm90_stream_hidden, sizeof sm90_stream_hidden},
     {"sm90/stream_multiply.cuh", sm90_stream_multiply, sizeof sm90_stream_multiply},
     {"sm90/stream_outputs.cuh", sm90_stream_outputs, sizeof sm90_stream_outputs},

@@ -95,7 +95,7 @@ public final class MoELayer: Sendable {
             if resolution.uses(.throughput) { all += GroupedExperts.kernels(for: configuration) }
             if resolution.uses(.latency) {
                 all += kernels
-                if let early = StreamedExperts.early(configuration, on: loader.context.device) { all.append(early) }
+                if let early = MoEStream.early(configuration, on: loader.context.device) { all.append(early) }
             }
         }
         var programs: [KernelProgram] = []

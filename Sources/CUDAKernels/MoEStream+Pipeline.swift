@@ -18,22 +18,42 @@ extension MoEStream {
     /// The floats of the largest part of a sum, of all kernels.
     static let largestPartialFloatCount = max(128 * largestRowCount / 8, 16 * (tokenCounts.last ?? 0))
 
+    /// What a GPU has.
+    struct Resources {
+        let architecture: Architecture
+        /// Of a block, at most.
+        let sharedByteCount: Int
+        let multiprocessorCount: Int
+    }
+
     /// The kernel for a layer and up to `tokenCount` tokens, whose pipeline fills the shared memory of a block.
     ///
     /// - Parameter route: how tokens are routed, if there are few enough.
     /// - Returns: nil if even a short pipeline does not fit.
-    init?(
-        _ shape: ExpertShape, route: Route? = nil, tokenCount: Int, for architecture: Architecture, sharedByteCount: Int
-    ) {
+    init?(_ shape: ExpertShape, route: Route? = nil, tokenCount: Int, on resources: Resources) {
         let largest = shape.up == nil ? Self.largestRowCount : Self.largestExpertRowCount
         let rowCount = min(tokenCount, largest)
-        for pipeline in Self.pipelines(shape, rowCount: rowCount, architecture) {
+        let gathered = tokenCount == 1 && Self.gathers(shape, on: resources) ? route?.topK ?? 0 : 0
+        for pipeline in Self.pipelines(
+            shape, rowCount: rowCount, gatheredRowCount: gathered, resources.architecture)
+        {
             self.init(
                 shape, rowCount: rowCount, tokenCount: tokenCount, pipeline: pipeline,
                 route: tokenCount <= Self.largestRoutedTokenCount ? route : nil)
-            if self.sharedByteCount <= sharedByteCount { return }
+            if sharedByteCount <= resources.sharedByteCount { return }
         }
         return nil
+    }
+
+    /// Whether blocks of 16 outputs, whole sums of them, are about equally many for all SMs, and sums so short that receiving
+    /// all of `hidden` takes less time than passing parts of sums on.
+    private static func gathers(_ shape: ExpertShape, on resources: Resources) -> Bool {
+        guard shape.up != nil, shape.down.format.isFP4, shape.down.slabCount <= longestShortSum,
+            resources.architecture.major == 9, resources.multiprocessorCount > 0
+        else { return false }
+        let blockCount = 4 * shape.down.blockCount
+        let slots = blockCount.rounded(upTo: resources.multiprocessorCount)
+        return 10 * slots <= 11 * blockCount
     }
 
     /// The kernel of one of the products, whose tokens have been routed.
@@ -45,34 +65,44 @@ extension MoEStream {
     ///
     /// Two of its blocks share an SM, so that those of a launch fill their pipelines while the launch before finishes; eight
     /// warps multiply, for which there are registers twice.
+    /// - Parameter topK: the experts of a token, at most.
     /// - Returns: nil if kernels that route are as good.
-    static func early(
-        _ shape: ExpertShape, for architecture: Architecture, sharedByteCount: Int
-    ) -> MoEStream? {
-        guard shape.up != nil, shape.down.format.isFP4, architecture.major == 9 else { return nil }
+    static func early(_ shape: ExpertShape, topK: Int, on resources: Resources) -> MoEStream? {
+        guard shape.up != nil, shape.down.format.isFP4, resources.architecture.major == 9 else { return nil }
         let isShort = shape.down.slabCount <= longestShortSum
         let pipeline = Pipeline(
             chunk: 8, stages: 5, inFlight: 3, lead: 1, middle: isShort ? 1 : 2, warpTiles: 1, slabTurns: 2,
             chunkTurns: 1, residentCount: 2, sendsPackets: isShort, hasPhases: !isShort)
+        if gathers(shape, on: resources) {
+            var gathering = pipeline
+            (gathering.lead, gathering.middle, gathering.gatheredRowCount) = (2, 4, topK)
+            let kernel = MoEStream(shape, rowCount: 1, tokenCount: 1, pipeline: gathering)
+            // Two blocks have a KiB less than twice what one can have, and each needs one for the system.
+            if kernel.sharedByteCount <= (resources.sharedByteCount - 1024) / 2 { return kernel }
+        }
         let kernel = MoEStream(shape, rowCount: 1, tokenCount: 1, pipeline: pipeline)
-        return kernel.sharedByteCount <= sharedByteCount ? kernel : nil
+        return kernel.sharedByteCount <= resources.sharedByteCount ? kernel : nil
     }
 
     /// From the best to the shortest (docs/kernels-gpu-notes.md).
     private static func pipelines(
-        _ shape: ExpertShape, rowCount: Int, _ architecture: Architecture
+        _ shape: ExpertShape, rowCount: Int, gatheredRowCount: Int, _ architecture: Architecture
     ) -> [Pipeline] {
-        let first = architecture.major == 9 ? fewRowExperts(shape, rowCount: rowCount) : nil
+        let first =
+            architecture.major == 9
+            ? fewRowExperts(shape, rowCount: rowCount, gatheredRowCount: gatheredRowCount) : nil
         return (first.map { [$0] } ?? []) + generalPipelines(shape, rowCount: rowCount, architecture)
     }
 
-    /// For one token, or up to four where sums are short: packets, which three warps that take turns receive.
-    private static func fewRowExperts(_ shape: ExpertShape, rowCount: Int) -> Pipeline? {
+    /// For one token, or up to four where sums are short: packets, which three warps that take turns receive, or all warps that
+    /// gather them.
+    private static func fewRowExperts(_ shape: ExpertShape, rowCount: Int, gatheredRowCount: Int) -> Pipeline? {
         guard shape.up != nil, shape.down.format.isFP4 else { return nil }
         if shape.down.slabCount <= longestShortSum, rowCount <= largestPacketTokenCount {
             return Pipeline(
-                chunk: 6, stages: 8, inFlight: 4, lead: 4, middle: 3, warpTiles: 1, slabTurns: 2, chunkTurns: 2,
-                residentCount: 1, inputCopierCount: 3, sendsPackets: true)
+                chunk: 6, stages: 8, inFlight: 4, lead: 4, middle: gatheredRowCount > 0 ? 4 : 3, warpTiles: 1,
+                slabTurns: 2, chunkTurns: 2, residentCount: 1, inputCopierCount: 3, sendsPackets: true,
+                gatheredRowCount: gatheredRowCount)
         }
         guard rowCount == 1 else { return nil }
         return Pipeline(

@@ -16,14 +16,17 @@ extension MoEStream: CustomStringConvertible {
         var kernels: [MoEStream] = []
         for tokenCount in tokenCounts {
             guard
-                let kernel = MoEStream(
-                    shape, route: route, tokenCount: tokenCount, for: device.architecture,
-                    sharedByteCount: device.maximumSharedByteCountPerBlock)
+                let kernel = MoEStream(shape, route: route, tokenCount: tokenCount, on: Resources(device))
             else { break }
             kernels.append(kernel)
             if tokenCount >= maximumTokenCount { break }
         }
         return kernels
+    }
+
+    /// The kernel for one token whose routing is known early, where there is a better one than the usual.
+    static func early(_ configuration: MoEConfiguration, on device: Device) -> MoEStream? {
+        early(configuration.shape, topK: configuration.topK, on: Resources(device))
     }
 
     /// Why no kernel takes so many tokens.
@@ -34,5 +37,13 @@ extension MoEStream: CustomStringConvertible {
         return
             "the streaming kernel needs more than the \(device.maximumSharedByteCountPerBlock) bytes of shared memory "
             + "that a block of \(device) can have"
+    }
+}
+
+extension MoEStream.Resources {
+    init(_ device: Device) {
+        self.init(
+            architecture: device.architecture, sharedByteCount: device.maximumSharedByteCountPerBlock,
+            multiprocessorCount: device.multiprocessorCount)
     }
 }

@@ -35,10 +35,14 @@ struct MoEStream: TemplateKernel, Equatable {
         var sendsPackets = false
         /// Whether both products are in two phases, so that no CTA waits between them; for few tokens.
         var hasPhases = false
+        /// The rows of `hidden`, at most, where each CTA gathers all and has whole sums of the second product; else 0. For one
+        /// token, sent in packets, in one phase.
+        var gatheredRowCount = 0
     }
 
     private var hasBothProducts: Bool { shape.upBlockCount > 0 && shape.downBlockCount > 0 }
     private var sendsPackets: Bool { pipeline.sendsPackets && hasBothProducts }
+    private var gatheredRowCount: Int { hasBothProducts ? pipeline.gatheredRowCount : 0 }
     private var hasPhases: Bool {
         pipeline.hasPhases && hasBothProducts && tokenCount <= Self.largestPhasedTokenCount && shape.down.slabCount > 1
     }
@@ -78,7 +82,13 @@ struct MoEStream: TemplateKernel, Equatable {
         let sumLaneCount = rowCount >= 8 ? 4 : (rowCount + 1) / 2
         let buffers = 2 * (turnCount * 4 * columnTileCount * 8 * sumLaneCount) * 16
         let outputs = shape.downBlockCount == 0 ? 0 : (hasPhases ? 2 : 1) * 4 * 16 * tokenCount * 4
-        return ring + buffers + outputs + 4 * 8 + routingByteCount
+        return ring + buffers + outputs + 4 * 8 + routingByteCount + gatheredByteCount
+    }
+
+    /// Of it, the rows that are gathered, a factor for each, and the number of the launch.
+    private var gatheredByteCount: Int {
+        guard gatheredRowCount > 0 else { return 0 }
+        return (gatheredRowCount * (shape.down.slabCount * SlabLayout.columnCount * 2 + 4) + 4).rounded(upTo: 16)
     }
 
     /// Of it, the rows of the tokens by expert, and what leads to them.
@@ -107,7 +117,8 @@ struct MoEStream: TemplateKernel, Equatable {
                 pipeline.chunk, pipeline.stages, pipeline.inFlight, pipeline.lead, pipeline.middle,
                 pipeline.warpTiles, pipeline.slabTurns, pipeline.chunkTurns, pipeline.inputCopierCount,
             ].map { "\($0)" }
-            + [hasPhases, sendsPackets].map { $0 ? "true" : "false" } + [route?.deviceName ?? "NoChoice"]
+            + [hasPhases, sendsPackets].map { $0 ? "true" : "false" }
+            + ["\(gatheredRowCount)", route?.deviceName ?? "NoChoice"]
         return [
             "typedef StreamShape<\(parameters.joined(separator: ", "))> Stream;",
             "static_assert(Stream::kThreads == \(threadCount), \"as the host counts\");",

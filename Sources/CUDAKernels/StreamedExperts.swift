@@ -15,7 +15,7 @@ struct StreamedExperts: Sendable {
     init(
         _ configuration: MoEConfiguration, _ kernels: [MoEStream], loader: KernelLoader, on stream: Stream
     ) throws(CUDAError) {
-        let earlyKernel = Self.early(configuration, on: loader.context.device)
+        let earlyKernel = MoEStream.early(configuration, on: loader.context.device)
         let loaded = try StreamEntry.load(kernels + [earlyKernel].compactMap { $0 }, loader)
         entries = Array(loaded.prefix(kernels.count))
         early = earlyKernel == nil ? nil : loaded.last
@@ -25,12 +25,6 @@ struct StreamedExperts: Sendable {
                 on: stream)
         }
         self.configuration = configuration
-    }
-
-    /// The kernel for one token whose routing is known early, where there is a better one than the usual.
-    static func early(_ configuration: MoEConfiguration, on device: Device) -> MoEStream? {
-        MoEStream.early(
-            configuration.shape, for: device.architecture, sharedByteCount: device.maximumSharedByteCountPerBlock)
     }
 
     /// Whether a launch routes so many tokens by itself.

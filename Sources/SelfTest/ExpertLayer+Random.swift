@@ -11,7 +11,10 @@ extension ExpertLayer {
             let multiple = format.blockSize ?? 1
             return multiple * Int.random(in: 1...768 / multiple, using: &random)
         }
-        let (hidden, intermediate) = (size(), size())
+        var hidden = size()
+        let intermediate = size()
+        // Sometimes as wide as one token's rows need that are gathered.
+        if Int.random(in: 0..<3, using: &random) == 0 { hidden = 32 * Int.random(in: 61...66, using: &random) }
         let experts = Int.random(in: 1...48, using: &random)
         let score =
             [Routing.Score.softmax(renormalized: true), .softmax(renormalized: false), .softmaxOfSelected, .sigmoid]

@@ -52,6 +52,23 @@ extension ExpertLayer {
                 tokenCounts: [1, 4, 24, 160, 270, 400]),
         ]
         let top2 = Routing(topK: 2, score: .softmax(renormalized: true), weightPlacement: .output)
+        // An H100 has as many SMs as these have blocks of 16 outputs, or half as many.
+        layers += [
+            ExpertLayer(
+                "nvfp4 E16 top-8, as many outputs as SMs", .nvfp4, hidden: 2048, intermediate: 208, experts: 16, top8,
+                tokenCounts: [1, 2, 33]),
+            ExpertLayer(
+                "nvfp4 E4 top-1, two blocks of outputs an SM", .nvfp4, hidden: 4160, intermediate: 176, experts: 4,
+                top1, tokenCounts: [1, 2]),
+            ExpertLayer(
+                "mxfp4 E8 top-2 relu2 biases shared, as many outputs as SMs", .mxfp4, hidden: 2080, intermediate: 352,
+                experts: 8, top2, tokenCounts: [1, 2]
+            ) {
+                $0.activation = .reluSquared
+                $0.hasBiases = true
+                $0.sharedExpertCount = 1
+            },
+        ]
         layers += [
             ExpertLayer(
                 "nvfp4 E8 top-2 geglu", .nvfp4, hidden: 256, intermediate: 192, experts: 8, top2,

@@ -73,7 +73,7 @@ extension KernelCase {
         }
         let early = try [("scout", scout), ("gpt-oss", gptOSS), ("qwen3", qwen3)].flatMap { name, configuration in
             try streaming("\(name), routed early", for: hopper) {
-                MoEStream.early(configuration.shape, for: $0, sharedByteCount: sharedByteCount($0))
+                MoEStream.early(configuration.shape, topK: configuration.topK, on: resources($0))
             }
         }
         return cases + linearCases + single + early
@@ -85,9 +85,7 @@ extension KernelCase {
         _ change: (MoEStream) -> MoEStream = { $0 }
     ) throws -> [KernelCase] {
         try streaming("\(name), \(tokenCount) tokens", for: [2, 8].contains(tokenCount) ? withCopyEngine : hopper) {
-            MoEStream(
-                shape, route: route, tokenCount: tokenCount, for: $0, sharedByteCount: sharedByteCount($0)
-            ).map(change)
+            MoEStream(shape, route: route, tokenCount: tokenCount, on: resources($0)).map(change)
         }
     }
 

@@ -30,13 +30,12 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
         try grouping() + streaming() + memory() + repacking() + quantizing() + routing() + rounding()
     }
 
-    /// The shared memory that a block may have.
-    static func sharedByteCount(_ architecture: Architecture) -> Int {
-        switch (architecture.major, architecture.minor) {
-        case (9, _), (10, _): 227 << 10
-        case (8, 0): 163 << 10
-        default: 99 << 10
-        }
+    /// What a GPU of an architecture has: an H100, a B200, or the shared memory of smaller ones.
+    static func resources(_ architecture: Architecture) -> MoEStream.Resources {
+        let isLarge = 9...10 ~= architecture.major
+        return MoEStream.Resources(
+            architecture: architecture, sharedByteCount: (isLarge ? 227 : 99) << 10,
+            multiprocessorCount: architecture.major == 9 ? 132 : 148)
     }
 
     static func cases(

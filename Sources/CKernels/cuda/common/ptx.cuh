@@ -89,12 +89,15 @@ DEVICE void load_transposed(u32 (&pairs)[4], const void* column) {
                  : "=r"(pairs[0]), "=r"(pairs[1]), "=r"(pairs[2]), "=r"(pairs[3]) : "r"(shared_address(column)) : "memory");
 }
 
-/// One lane of a warp whose lanes are all here, known to the compiler as such.
+/// One lane of a warp whose lanes are all here, always the same, known to the compiler as such.
 DEVICE bool elect_one() {
     u32 elected;
     asm volatile("{.reg .pred p; elect.sync _|p, 0xffffffff; selp.u32 %0, 1, 0, p;}" : "=r"(elected));
     return elected;
 }
+
+/// The value of the first lane, which the compiler then knows to be the same in all.
+DEVICE u32 same_in_all(u32 value) { return __shfl_sync(~0u, value, 0); }
 
 /// All of so many threads, whole warps, arrive and wait.
 template <int index, int threads>

@@ -165,25 +165,33 @@ struct WeightStream {
 
     DEVICE void end() const { count_up(&state->issued, gridDim.x * StreamState::launches); }
 
+    /// Waits until less than `limit` chunks are on their way and the next stage is free, and tells its barrier how much comes.
+    /// Returns the stage.
+    DEVICE u32 open_stage(int limit, u32 bytes) {
+        for (; inFlight >= limit; --inFlight) {
+            barrier_wait(ring.weightsFull(arriving.stage), arriving.parity);
+            arriving.advance();
+        }
+        const u32 stage = next.stage;
+        barrier_wait(ring.empty(stage), next.parity ^ 1);
+        barrier_arrive_expecting(ring.weightsFull(stage), bytes);
+        next.advance(), ++inFlight;
+        return stage;
+    }
+
     /// `lead`: the bound on those that only fill the ring, while the traffic is the end of what came before.
     template <class Work>
     DEVICE void issue(StreamWalk<Work> walk, int weightBlocks, const StreamOperands& operands, const Routing& routing,
                       int lead) {
         const u64 policy = evict_first_policy();
-        for (int issued = 0; walk.remains(); ++issued, ++inFlight) {
+        for (int issued = 0; walk.remains(); ++issued) {
             const u32 count = walk.ahead(Ring::chunk), bytes = count * slab_bytes(Ring::format);
             const u32 expert = routing.list->blocks[walk.rowBlock].expert;
             const u64 slab = ((u64)expert * weightBlocks + walk.weightBlock) * Work::slabs + walk.first;
-            for (const int limit = issued < Ring::stages ? lead : kInFlight; inFlight >= limit; --inFlight) {
-                barrier_wait(ring.weightsFull(arriving.stage), arriving.parity);
-                arriving.advance();
-            }
-            barrier_wait(ring.empty(next.stage), next.parity ^ 1);
-            barrier_arrive_expecting(ring.weightsFull(next.stage), bytes);
-            bulk_copy(ring.stage(next.stage), operands.weights + slab * slab_bytes(Ring::format), bytes,
-                      ring.weightsFull(next.stage), policy);
+            const u32 stage = open_stage(issued < Ring::stages ? lead : kInFlight, bytes);
+            bulk_copy(ring.stage(stage), operands.weights + slab * slab_bytes(Ring::format), bytes, ring.weightsFull(stage),
+                      policy);
             walk.advance(count);
-            next.advance();
         }
     }
 };

@@ -64,6 +64,3 @@ struct GemmCta {
 
     DEVICE u64* items_empty(u32 index) const { return &barriers->itemsEmpty[index % Gemm::kItems]; }
 };
-
-/// The value of the first lane, which the compiler then knows to be the same in all.
-DEVICE u32 same_in_all(u32 value) { return __shfl_sync(~0u, value, 0); }

@@ -33,7 +33,7 @@ DEVICE void moe_stream(const MoeStreamArguments& arguments) {
     cta.prepare_routing();
     __syncthreads();
     // Where the routing is still to come, counting must not delay the warp that waits for it.
-    if (threadIdx.x == 32 * (cta.isEarly ? Shape::kWeightCopier : Shape::kInputCopier)) weights.begin();
+    if (warp == (cta.isEarly ? Shape::kWeightCopier : Shape::kInputCopier) && elect_one()) weights.begin();
     __syncwarp();
     cta.route();
     if (warp < Shape::kMultipliers) {
@@ -43,10 +43,16 @@ DEVICE void moe_stream(const MoeStreamArguments& arguments) {
         u32 passed = 0;
         const u32 blockCount = cta.routing.list->count;
         if (Shape::kUpBlocks > 0) StreamHidden<Shape>(cta).run(blockCount, passed);
-        if (Shape::kDownBlocks > 0) StreamOutputs<Shape>(cta).run(blockCount, passed);
+        if constexpr (Shape::kGatheredRows > 0) {
+            const StreamGathered<Shape> gathered(cta, blockCount);
+            gathered.receive();
+            gathered.finish(passed);
+        } else if (Shape::kDownBlocks > 0) {
+            StreamOutputs<Shape>(cta).run(blockCount, passed);
+        }
     } else if (warp >= Shape::kInputCopier) {
         StreamInputCopier<Shape>{cta}.run();
-    } else if (threadIdx.x % 32 == 0) {
+    } else if (elect_one()) {
         weights.run();
     }
 }

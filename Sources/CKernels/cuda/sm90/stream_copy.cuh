@@ -1,7 +1,6 @@
-// The warps of a streaming CTA that copy: one thread weights, some warps the activation rows that belong to them.
+// The warps of a streaming CTA that copy: one weights, some the activation rows that belong to them.
 #pragma once
-#include "common/packets.cuh"
-#include "sm90/stream_cta.cuh"
+#include "sm90/stream_gathered.cuh"
 
 template <class Shape>
 struct StreamWeightCopier {
@@ -12,6 +11,7 @@ struct StreamWeightCopier {
 
     DEVICE void begin() { stream.begin(); }
 
+    /// By an elected lane: addresses of copies then are computed in uniform registers.
     DEVICE void run() {
         const u32 blockCount = cta.block_count();
         if (cta.isEarly) stream.wait_for_turn();
@@ -21,7 +21,9 @@ struct StreamWeightCopier {
             for (int phase = Shape::kFirstPhase; phase < 2; ++phase)
                 stream.issue(cta.up_walk(blockCount, phase), Shape::kUpBlocks, cta.arguments.up, cta.routing,
                              lead(phase, Shape::kLead));
-        if constexpr (Shape::kDownBlocks > 0) {
+        if constexpr (Shape::kGatheredRows > 0) {
+            StreamGathered<Shape>(cta, blockCount).issue(stream);
+        } else if constexpr (Shape::kDownBlocks > 0) {
             const typename Shape::DownWork work = cta.down_work(blockCount);
 #pragma unroll 1
             for (int phase = Shape::kFirstPhase; phase < 2; ++phase)
@@ -50,6 +52,24 @@ struct StreamInputCopier {
                                     wait_for_previous_kernel);
         if constexpr (!kHasDown) return;
         const u32 launch = Shape::kPackets ? load_acquire(&state->sent) + 1 : 0;
+        if constexpr (Shape::kGatheredRows > 0) {
+            await_units(blockCount, 1, index);
+            const StreamGathered<Shape> gathered(cta, blockCount);
+            gathered.announce(launch);
+            gathered.receive();
+        } else {
+            copy_hidden(cursor, blockCount, index, launch);
+        }
+        if (!kHasUp || index > 0 || cta.lane > 0) return;
+        if (Shape::kGatheredRows > 0) await_count(unit_count(blockCount, 1), 1);  // what is late must not count in the next launch
+        if (count_up(&state->left, gridDim.x) < gridDim.x - 1) return;
+        if (Shape::kPackets) state->sent = launch;
+        state->finished[0] = state->finished[1] = 0;
+    }
+
+    /// Chunk by chunk, into the ring.
+    template <class InputCursor>
+    DEVICE void copy_hidden(InputCursor& cursor, u32 blockCount, u32 index, u32 launch) const {
         const typename Shape::DownWork work = cta.down_work(blockCount);
 #pragma unroll 1
         for (int phase = Shape::kFirstPhase; phase < 2; ++phase) {
@@ -63,18 +83,23 @@ struct StreamInputCopier {
                 stream_inputs<false>(cta.ring, cursor, cta.down_walk(work, phase), cta.arguments.down, cta.routing, await_hidden);
             }
         }
-        if (!kHasUp || index > 0 || cta.lane > 0) return;
-        if (count_up(&state->left, gridDim.x) < gridDim.x - 1) return;
-        if (Shape::kPackets) state->sent = launch;
-        state->finished[0] = state->finished[1] = 0;
     }
 
-    /// Until all that the first product makes in a phase is in memory. One of the warps asks.
-    DEVICE void await_units(u32 blockCount, int phase, u32 index) const {
+    /// What the first product counts in a phase.
+    DEVICE u32 unit_count(u32 blockCount, int phase) const {
         const u32 first = cta.up_cut();
-        const u32 units = (phase == 0 ? first : Shape::kUpBlocks - first) * blockCount;
-        if (index == 0)
-            while (load_acquire(cta.arguments.state->finished + phase) < units) {}
+        return (phase == 0 ? first : Shape::kUpBlocks - first) * blockCount;
+    }
+
+    DEVICE void await_count(u32 count, int phase) const {
+        while (load_acquire(cta.arguments.state->finished + phase) < count) {}
+    }
+
+    /// Until all that the first product makes in a phase is in memory, by one of the warps for all. Where rows are gathered,
+    /// until most of it is: packets tell for themselves, and by the time that the first are here, the last have been sent.
+    DEVICE void await_units(u32 blockCount, int phase, u32 index) const {
+        const u32 units = unit_count(blockCount, phase);
+        if (index == 0) await_count(Shape::kGatheredRows > 0 ? units - units / 8 : units, phase);
         if (Shape::kInputCopiers > 1) barrier_named<3, 32 * Shape::kInputCopiers>();
         __syncwarp();
     }

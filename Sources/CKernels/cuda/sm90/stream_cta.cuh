@@ -12,7 +12,7 @@ constexpr int least_common_multiple(int a, int b) {
 /// kUpBlocks, kDownBlocks: blocks of 64 weight rows; 0 leaves that product out. kUpSlabs, kDownSlabs: slabs of 64 columns.
 template <int kFormat_, int kUpBlocks_, int kUpSlabs_, int kDownBlocks_, int kDownSlabs_, int kOutputs_, int kActivation_,
           int kRows_, int kTokens_, int kChunk_, int kStages_, int kInFlight_, int kLead_, int kMiddle_, int kWarpTiles_,
-          int kSlabTurns_, int kChunkTurns_, int kInputCopiers_, bool kPhases_, bool kPackets_, class Choice>
+          int kSlabTurns_, int kChunkTurns_, int kInputCopiers_, bool kPhases_, bool kPackets_, int kGatheredRows_, class Choice>
 struct StreamShape {
     static constexpr int kFormat = kFormat_, kUpBlocks = kUpBlocks_, kDownBlocks = kDownBlocks_, kOutputs = kOutputs_;
     static constexpr int kActivation = kActivation_;
@@ -25,6 +25,9 @@ struct StreamShape {
     /// of one product has computed is known by the time that the second phase has been. Or in one, which counts as the second.
     static constexpr bool kPhases = kPhases_;
     static constexpr int kFirstPhase = kPhases ? 0 : 1;
+    /// The rows of `hidden`, at most, where each CTA gathers all of them and has whole sums (sm90/stream_gathered.cuh); or 0.
+    static constexpr int kGatheredRows = kGatheredRows_;
+    static_assert(kGatheredRows == 0 || (kTokens == 1 && kPackets && !kPhases && kWarpTiles_ == 1), "one token's rows");
     static constexpr int kSlabBlocks = SLAB_COLUMNS / kHiddenColumns;  ///< blocks of the first product that make a slab
     static_assert(!kPhases || (kDownSlabs_ > 1 && kUpBlocks > (kDownSlabs_ - 1) * kSlabBlocks), "each phase has work");
     static constexpr int kInFlight = kInFlight_, kLead = kLead_, kMiddle = kMiddle_;  ///< of `WeightStream`
@@ -63,7 +66,9 @@ struct StreamShape {
     static constexpr int kOutputBytes = kDownBlocks == 0 ? 0 : kOutputSlots * kOutputFloats * 4;
     static constexpr int kExchangeBytes = 2 * kBufferQuads * 16 + kOutputBytes + 4 * 8;
     typedef StreamRouting<Choice, kTokens, kRows> Routed;
-    static constexpr int kSharedBytes = Ring::bytes + kExchangeBytes + Routed::bytes;
+    static constexpr int kGatheredBytes =  ///< rows, their factors, the number of the launch
+        kGatheredRows == 0 ? 0 : (kGatheredRows * (kDownSlabs_ * Ring::columnBytes + 4) + 4 + 15) / 16 * 16;
+    static constexpr int kSharedBytes = Ring::bytes + kExchangeBytes + Routed::bytes + kGatheredBytes;
     static constexpr int kUpPart = 128 * kColumnTiles, kDownPart = kTokens * TILE_ROWS;
     /// The parts of the second phase's first product have a place of their own, for those of the first may not have been
     /// taken; the second product's have not begun by then, or those of the first phase have been taken.
@@ -81,7 +86,7 @@ struct StreamCta {
     float4* buffers;
     float* outputs;  ///< of a finishing warp: its 16 rows of an output block, [kTokens][16]; further slots behind those of all
     u64* exchange;   ///< barriers: buffers full, buffers empty
-    char* routed;    ///< memory of `Routed`
+    char* routed;    ///< memory of `Routed`, then that of `StreamGathered`
     Routing routing;
     bool isEarly;    ///< routing is known before the previous kernel has ended
     int lane, tile;  ///< that a finishing warp has

@@ -1,6 +1,6 @@
 // The warps of a streaming CTA that multiply. They wait for nothing but stages of the ring and room for their sums.
 #pragma once
-#include "sm90/stream_cta.cuh"
+#include "sm90/stream_gathered.cuh"
 
 template <class Shape>
 struct StreamMultiplier {
@@ -25,6 +25,7 @@ struct StreamMultiplier {
 
     /// What a lane needs of one slab.
     struct Operands {
+        typedef PartialSums Sums;
         TileFragments<kFormat> weights[kWarpTiles];
         uint4 inputs[kColumnTiles][2];  // of two k-steps each
 
@@ -134,7 +135,11 @@ struct StreamMultiplier {
 #pragma unroll 1
             for (int phase = Shape::kFirstPhase; phase < 2; ++phase)
                 multiply_share(cta.up_walk(blockCount, phase), cursor, chunksUntilTurn, passed);
-        if constexpr (Shape::kDownBlocks > 0) {
+        if constexpr (Shape::kGatheredRows > 0) {
+            const StreamGathered<Shape> gathered(cta, blockCount);
+            gathered.receive();
+            gathered.template multiply<Operands>(cursor, chunksUntilTurn, passed, warp() % kTileWarps + turn() % kSlabTurns * kTileWarps);
+        } else if constexpr (Shape::kDownBlocks > 0) {
             const typename Shape::DownWork work = cta.down_work(blockCount);
 #pragma unroll 1
             for (int phase = Shape::kFirstPhase; phase < 2; ++phase)
