@@ -61,7 +61,8 @@ struct StreamInputCopier {
             copy_hidden(cursor, blockCount, index, launch);
         }
         if (!kHasUp || index > 0 || cta.lane > 0) return;
-        if (Shape::kGatheredRows > 0) await_count(unit_count(blockCount, 1), 1);  // what is late must not count in the next launch
+        // What is counted late must not count in the next launch.
+        if (Shape::kGatheredRows > 0) await_count(unit_count(blockCount, 1), 1);
         if (count_up(&state->left, gridDim.x) < gridDim.x - 1) return;
         if (Shape::kPackets) state->sent = launch;
         state->finished[0] = state->finished[1] = 0;
@@ -80,7 +81,8 @@ struct StreamInputCopier {
                                      Shape::kUpBlocks * Shape::kHiddenColumns, launch}
                     .receive(cursor, cta.down_walk(work, phase));
             } else {
-                stream_inputs<false>(cta.ring, cursor, cta.down_walk(work, phase), cta.arguments.down, cta.routing, await_hidden);
+                stream_inputs<false>(cta.ring, cursor, cta.down_walk(work, phase), cta.arguments.down, cta.routing,
+                                     await_hidden);
             }
         }
     }

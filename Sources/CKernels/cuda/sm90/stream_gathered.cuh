@@ -1,10 +1,10 @@
-// The second product of one token of a few short rows: every CTA gathers all of `hidden` and has whole sums, of 16 outputs at
-// a time. Otherwise CTAs have parts of sums over the experts, which wait for each other, and of `hidden` what one or a few
+// The second product of one token of a few short rows: every CTA gathers all of `hidden` and has whole sums, of 16 outputs
+// at a time. Otherwise CTAs have parts of sums over the experts, which wait for each other, and of `hidden` what one or a few
 // warps receive, chunk by chunk; where a CTA has little to multiply, both take longer than that (docs/kernels-gpu-notes.md).
 //
-// Data flow   weights: global → ring, tiles of 16 x 64 (common/tiles.cuh), a lane of the copying warp each; a CTA's blocks of
-//             16 outputs one after the other, of each all rows, of each row all slabs.
-//             hidden: packets → shared, by all other warps, as soon as all of it has been sent.
+// Data flow   weights: global → ring, tiles of 16 x 64 (common/tiles.cuh), a copy each; a CTA's blocks of 16 outputs one after
+//             the other, of each all rows, of each row all slabs.
+//             hidden: packets → shared, by all other warps, as soon as most of it has been sent.
 //             Warps take turns at tiles; a tile's sums are multiplied with what its row needs (router weight, global scale),
 //             and pass through shared memory to a warp that adds them up.
 #pragma once
@@ -54,7 +54,8 @@ struct StreamGathered {
                     const char* source = weights + (u64)block_of(row).expert * (blocks * rowBytes);
 #pragma unroll
                     for (u32 slab = 0; slab < slabs; ++slab)
-                        bulk_copy(out + slab * tileBytes, source + slab * slabBytes, tileBytes, cta.ring.weightsFull(stage), policy);
+                        bulk_copy(out + slab * tileBytes, source + slab * slabBytes, tileBytes, cta.ring.weightsFull(stage),
+                                  policy);
                 }
             }
         }
@@ -71,7 +72,9 @@ struct StreamGathered {
         if (thread < rows) load_factor(thread);
         const u32 count = blockIdx.x < blocks ? rows * rowPieces : 0;
         for (u32 first = thread; first < count; first += lanePieces * threads) {
-            auto is_sent = [&](u32 index) { return index < count && index % rowPieces * 4 < Shape::kUpBlocks * Shape::kHiddenColumns; };
+            auto is_sent = [&](u32 index) {
+                return index < count && index % rowPieces * 4 < Shape::kUpBlocks * Shape::kHiddenColumns;
+            };
             auto load = [&](u32 index) {
                 const u64 place = (u64)block_of(index / rowPieces).firstRow * pitch + index % rowPieces * 4;
                 return load_packets(cta.arguments.packets + place / 2);
@@ -101,8 +104,8 @@ struct StreamGathered {
         return cta.arguments.weightsRowsOnInput ? 1.0f : row_weight(cta.routing, block.firstRow);
     }
 
-    /// Multiplies this CTA's tiles, by a warp that has the `place`-th of every `groupWarps` in the chunks of its turn, and passes
-    /// its sums on, one set for each block of outputs.
+    /// Multiplies this CTA's tiles, by a warp that has the `place`-th of every `groupWarps` in the chunks of its turn, and
+    /// passes its sums on, one set for each block of outputs.
     template <class Operands, class Cursor>
     DEVICE void multiply(Cursor& cursor, u32& chunksUntilTurn, u32& passed, u32 place) const {
         const u32 tiles = rows * slabs, chunks = (rows + stageRows - 1) / stageRows;
@@ -126,8 +129,8 @@ struct StreamGathered {
     template <class Operands>
     DEVICE void multiply_chunk(const char* stage, u32 first, u32 count, u32 place, float& low, float& high) const {
         auto load = [&](Operands& operands, u32 tile) {
-            operands.load(stage + tile * tileBytes,
-                          reinterpret_cast<const char*>(pieces) + (first + tile) * Ring::columnBytes + cta.lane % 4 * 32, cta.lane);
+            const char* columns = reinterpret_cast<const char*>(pieces) + (first + tile) * Ring::columnBytes;
+            operands.load(stage + tile * tileBytes, columns + cta.lane % 4 * 32, cta.lane);
         };
         auto multiply = [&](Operands& operands, u32 tile) {
             typename Operands::Sums sums = {};
@@ -188,7 +191,8 @@ struct StreamGathered {
         if (cta.arguments.downBiases)
             for (u32 row = 0; row < rows; ++row) {
                 const RowBlock block = block_of(row);
-                value += output_weight(block) * bf16_value(cta.arguments.downBiases[(u64)block.expert * Shape::kOutputs + column]);
+                const u16 bias = cta.arguments.downBiases[(u64)block.expert * Shape::kOutputs + column];
+                value += output_weight(block) * bf16_value(bias);
             }
         return value;
     }

@@ -138,7 +138,8 @@ struct StreamMultiplier {
         if constexpr (Shape::kGatheredRows > 0) {
             const StreamGathered<Shape> gathered(cta, blockCount);
             gathered.receive();
-            gathered.template multiply<Operands>(cursor, chunksUntilTurn, passed, warp() % kTileWarps + turn() % kSlabTurns * kTileWarps);
+            const u32 place = turn() % kSlabTurns * kTileWarps + first_tile();
+            gathered.template multiply<Operands>(cursor, chunksUntilTurn, passed, place);
         } else if constexpr (Shape::kDownBlocks > 0) {
             const typename Shape::DownWork work = cta.down_work(blockCount);
 #pragma unroll 1
