@@ -55,13 +55,13 @@ extension ExpertLayer {
         // An H100 has as many SMs as these have blocks of 16 outputs, or half as many.
         layers += [
             ExpertLayer(
-                "nvfp4 E16 top-8, as many outputs as SMs", .nvfp4, hidden: 2048, intermediate: 208, experts: 16, top8,
+                "nvfp4 E16 top-8, as many outputs as SMs", .nvfp4, hidden: 2048, intermediate: 112, experts: 16, top8,
                 tokenCounts: [1, 2, 33]),
             ExpertLayer(
                 "nvfp4 E4 top-1, two blocks of outputs an SM", .nvfp4, hidden: 4160, intermediate: 176, experts: 4,
                 top1, tokenCounts: [1, 3]),
             ExpertLayer(
-                "mxfp4 E8 top-2 relu2 biases shared, as many outputs as SMs", .mxfp4, hidden: 2080, intermediate: 352,
+                "mxfp4 E8 top-2 relu2 biases shared, as many outputs as SMs", .mxfp4, hidden: 2080, intermediate: 96,
                 experts: 8, top2, tokenCounts: [1, 3]
             ) {
                 $0.activation = .reluSquared

@@ -33,7 +33,9 @@ struct ExpertLayer {
             var random = SplitMix64(seed: seed)
             return table + quantized + (1...randomCount).map { .random($0, using: &random) }
         }
-        return (table + quantized).filter { $0.configuration.hiddenSize <= 320 && $0.configuration.expertCount <= 32 }
+        return (table + quantized)
+            .filter { $0.configuration.hiddenSize * $0.configuration.intermediateSize <= 1 << 18 }
+            .filter { $0.configuration.expertCount <= 32 }
             .map { layer in
                 var layer = layer
                 layer.replayCount = 2

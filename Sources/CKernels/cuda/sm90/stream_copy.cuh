@@ -55,7 +55,7 @@ struct StreamInputCopier {
         if constexpr (Shape::kGatheredRows > 0) {
             await_units(blockCount, 1, index);
             const StreamGathered<Shape> gathered(cta, blockCount);
-            gathered.announce(launch);
+            if (index == 0 && cta.lane == 0) gathered.announce(launch);
             gathered.receive();
         } else {
             copy_hidden(cursor, blockCount, index, launch);

@@ -61,7 +61,7 @@ struct StreamGathered {
         }
     }
 
-    /// Tells the number of the launch, before it receives, by a warp that knows that most of `hidden` has been sent.
+    /// Tells the number of the launch, before it receives, by a thread that knows that most of `hidden` has been sent.
     DEVICE void announce(u32 number) const { *launch = number; }
 
     /// Receives all of `hidden`, by all warps but the one that copies weights.
