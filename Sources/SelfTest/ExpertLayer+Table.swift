@@ -59,10 +59,10 @@ extension ExpertLayer {
                 tokenCounts: [1, 2, 33]),
             ExpertLayer(
                 "nvfp4 E4 top-1, two blocks of outputs an SM", .nvfp4, hidden: 4160, intermediate: 176, experts: 4,
-                top1, tokenCounts: [1, 3]),
+                top1, tokenCounts: [1, 9]),
             ExpertLayer(
                 "mxfp4 E8 top-2 relu2 biases shared, as many outputs as SMs", .mxfp4, hidden: 2080, intermediate: 96,
-                experts: 8, top2, tokenCounts: [1, 3]
+                experts: 8, top2, tokenCounts: [1, 9]
             ) {
                 $0.activation = .reluSquared
                 $0.hasBiases = true
