@@ -15,12 +15,16 @@ extension MoEConfiguration {
         activationPrecision == .nvfp4 ? nil : try route(groupedRowCount: MoEGemm.rowCounts.many)
     }
 
-    /// The rows of a block that the grouped product has kernels for, rising.
+    /// The rows of a block that the grouped product has kernels for, rising: without those that only more tokens than the
+    /// maximum take, which would be compiled for nothing.
     var groupedRowCounts: [Int] {
         let (few, middle, many) = MoEGemm.rowCounts
-        // Weights that are stored as fragments gain nothing from items of six blocks; rounded rows are a choice of accuracy.
-        return format.isFP4 && activationPrecision == .full ? [few, middle, many] : [few, many]
+        let largest = groupedRowCount(tokenCount: maximumTokenCount)
+        return (hasMiddleBlocks ? [few, middle, many] : [few, many]).filter { $0 <= largest }
     }
+
+    /// Weights that are stored as fragments gain nothing from items of six blocks; rounded rows are a choice of accuracy.
+    private var hasMiddleBlocks: Bool { format.isFP4 && activationPrecision == .full }
 
     /// The rows of a block that are best for so many tokens in the grouped product.
     ///
@@ -30,7 +34,7 @@ extension MoEConfiguration {
         let (few, middle, many) = MoEGemm.rowCounts
         let rowCount = tokenCount * topK
         if rowCount <= 56 * expertCount { return few }
-        return rowCount <= 80 * expertCount && groupedRowCounts.contains(middle) ? middle : many
+        return rowCount <= 80 * expertCount && hasMiddleBlocks ? middle : many
     }
 
     /// The blocks that so many rows take at most, however they are divided among the experts.

@@ -75,8 +75,7 @@ public final class MoELayer: Sendable {
     /// By the rows of a block of the grouped product.
     private static func routes(_ configuration: MoEConfiguration) throws(CUDAError) -> [Int: Route] {
         var routes: [Int: Route] = [:]
-        let largest = configuration.groupedRowCount(tokenCount: configuration.maximumTokenCount)
-        for rowCount in configuration.groupedRowCounts where rowCount <= largest {
+        for rowCount in configuration.groupedRowCounts {
             routes[rowCount] = try configuration.route(groupedRowCount: rowCount)
         }
         return routes
@@ -105,10 +104,10 @@ public final class MoELayer: Sendable {
         try loader.compile(all, with: programs)
     }
 
-    /// The most rows of a block in the two lists of the ``RoutedRows`` of a launch.
+    /// The most rows of a block in the two lists of the ``RoutedRows`` of a launch, of all layers.
     public static var blockRowCounts: [Int] { [MoEStream.largestExpertRowCount, MoEGemm.rowCounts.many] }
 
-    /// The rows of a block in those lists that are best for so many tokens.
+    /// The rows of a block in those lists that are best for so many tokens, up to the layer's maximum.
     public func blockRowCounts(tokenCount: Int) -> [Int] {
         [MoEStream.largestExpertRowCount, configuration.groupedRowCount(tokenCount: tokenCount)]
     }
@@ -156,8 +155,9 @@ public final class MoELayer: Sendable {
     /// Queues the experts of tokens whose routing is known.
     ///
     /// - Parameters:
-    ///   - rows: the tokens of each expert, with blocks of at most ``blockRowCounts`` rows in two lists. A token without an
-    ///     expert gets the residual, or zeros.
+    ///   - rows: the tokens of each expert, in two lists of blocks: of at most 8 rows, and, where the grouped product computes
+    ///     them, of as many as ``blockRowCounts(tokenCount:)`` says for this number of tokens or another up to the layer's
+    ///     maximum. A token without an expert gets the residual, or zeros.
     ///   - routingIsEarly: whether `rows` was complete before the kernel before this one began; the first weights are then
     ///     fetched while that kernel runs.
     /// - Throws: as ``enqueue(tokenCount:input:logits:routerBiases:residual:output:workspace:on:)``.
@@ -169,7 +169,8 @@ public final class MoELayer: Sendable {
             tokenCount: tokenCount, weights: weights, input: input, rows: rows, unrouted: nil,
             routingIsEarly: routingIsEarly, residual: residual, output: output)
         try check(job, workspace)
-        try rows.check(for: configuration, tokenCount: tokenCount)
+        try rows.check(
+            for: configuration, tokenCount: tokenCount, backend: resolution.backend(tokenCount: tokenCount))
         guard tokenCount > 0 else { return }
         if !rows.isComplete { try writeResidual(job, on: stream) }
         try enqueue(job, workspace, on: stream)

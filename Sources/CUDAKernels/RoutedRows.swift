@@ -94,8 +94,11 @@ public struct RoutedRows: Sendable {
 extension RoutedRows {
     /// Refuses rows whose lists a layer's kernels would read or write beyond their memory with.
     ///
+    /// - Parameter backend: what reads them; only the grouped product reads the second list.
     /// - Throws: ``CUDA/CUDAError`` with code `invalidArgument`.
-    func check(for configuration: MoEConfiguration, tokenCount: Int) throws(CUDAError) {
+    func check(
+        for configuration: MoEConfiguration, tokenCount: Int, backend: MoEBackend
+    ) throws(CUDAError) {
         func fail(_ message: String) -> CUDAError { CUDAError(.invalidArgument, "MoE layer: \(message)") }
         guard blockLists.count == 2, blockRowCounts.count == 2 else {
             throw fail("\(blockLists.count) lists of row blocks, expected 2")
@@ -106,7 +109,7 @@ extension RoutedRows {
                     + "\(MoEStream.largestExpertRowCount)")
         }
         let rowCounts = configuration.groupedRowCounts
-        guard rowCounts.contains(blockRowCounts[1]) else {
+        guard backend == .latency || rowCounts.contains(blockRowCounts[1]) else {
             throw fail("row blocks of \(blockRowCounts[1]) rows in the second list, expected one of \(rowCounts)")
         }
         guard expertCount <= configuration.expertCount else {

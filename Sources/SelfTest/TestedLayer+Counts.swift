@@ -13,7 +13,7 @@ extension TestedLayer {
         let rows = try RoutedRows(
             HostRoutedRows(
                 [[HostRoutedRows.Choice]](repeating: [], count: tokenCount), topK: configuration.topK,
-                blockRowCounts: MoELayer.blockRowCounts), on: test.stream)
+                blockRowCounts: gpu.blockRowCounts(tokenCount: tokenCount)), on: test.stream)
         var wrong = 0
         for residual in [residual, nil] {
             try test.stream.fill(output, byte: 0xFF)
@@ -36,7 +36,7 @@ extension TestedLayer {
         try test.stream.fill(output, byte: 0xFF)
         let route = try Route(
             configuration.routing, logits: .bfloat16, expertCount: configuration.expertCount,
-            topK: configuration.topK, blockRowCounts: MoELayer.blockRowCounts)
+            topK: configuration.topK, blockRowCounts: gpu.blockRowCounts(tokenCount: tokenCount))
         let rows = try RoutedRows(test.loader.context, route, tokenCount: tokenCount)
         try route.load(from: test.loader.sources, test.loader.cache, in: test.loader.context, tokenCount: tokenCount)
             .launch(

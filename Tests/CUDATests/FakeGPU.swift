@@ -52,7 +52,9 @@ extension LayerTests {
     func rows(_ experts: [[Int]], _ layer: MoELayer) throws -> RoutedRows {
         let choices = experts.map { $0.map { HostRoutedRows.Choice(expert: $0, weight: 0.5) } }
         return try RoutedRows(
-            HostRoutedRows(choices, topK: layer.configuration.topK, blockRowCounts: MoELayer.blockRowCounts),
+            HostRoutedRows(
+                choices, topK: layer.configuration.topK,
+                blockRowCounts: layer.blockRowCounts(tokenCount: experts.count)),
             on: stream)
     }
 

@@ -51,6 +51,41 @@ extension FakeDriverTests {
             #expect(sum.residual == input.address && sum.output == output.address && sum.tokenCount == 60)
         }
 
+        @Test(
+            "kernels for more rows than a layer's tokens can take are neither compiled nor loaded",
+            arguments: [
+                (WeightFormat.nvfp4, 1, [64]), (.nvfp4, 224, [64]), (.nvfp4, 225, [64, 96]), (.nvfp4, 320, [64, 96]),
+                (.nvfp4, 321, [64, 96, 144]), (.bfloat16, 224, [64]), (.bfloat16, 225, [64, 144]),
+            ])
+        func blockSizes(format: WeightFormat, tokenCount: Int, rowCounts: [Int]) {
+            var configuration = MoEConfiguration.llama4
+            configuration.sharedExpertCount = 0
+            configuration.format = format
+            configuration.maximumTokenCount = tokenCount
+            #expect(configuration.groupedRowCounts == rowCounts)
+            #expect(GroupedExperts.gemms(for: configuration).map(\.rowCount).sorted() == rowCounts)
+            #expect((1...tokenCount).allSatisfy { rowCounts.contains(configuration.groupedRowCount(tokenCount: $0)) })
+            configuration.activationPrecision = .nvfp4
+            let rounded = Set(QuantizedExperts.gemms(configuration).map(\.rowCount))
+            #expect(rounded.sorted() == (rowCounts.count == 1 ? [64] : [64, 144]))
+        }
+
+        @Test("more tokens need a product and a router more for each size of block")
+        func compiledKernels() throws {
+            var configuration = MoEConfiguration.llama4
+            configuration.sharedExpertCount = 0
+            configuration.backend = .throughput
+            var counts: [Int] = []
+            for tokenCount in [224, 225, 321] {
+                configuration.maximumTokenCount = tokenCount
+                let layer = try layer(configuration)
+                #expect(layer.resolution.choices.count == counts.count + 1)
+                counts.append(loader.cache.statistics.compiledCount)
+            }
+            // Routers with and without a cluster.
+            #expect(counts[1] - counts[0] == 3 && counts[2] - counts[1] == 3)
+        }
+
         @Test("for small experts tokens are packed once, and gathered by the product", arguments: [20, 60])
         func smallExperts(tokenCount: Int) throws {
             var configuration = MoEConfiguration.gptOSS

@@ -59,18 +59,39 @@ extension FakeDriverTests {
             refused("workspace of another configuration", workspace: foreign, default: usual)
             refused("1 lists of row blocks, expected 2", rows: try made(limits: [32]), default: usual)
             refused("of 9 rows in the first list, expected 1 to 8", rows: try made(limits: [9, 128]), default: usual)
-            refused(
-                "of 32 rows in the second list, expected one of [64, 96, 144]", rows: try made(limits: [8, 32]),
-                default: usual)
             refused("rows of up to 5 experts, expected 4", rows: try made(of: 4, limits: [8, 64]), default: usual)
             refused("rows of 2 tokens, expected 1", rows: try made(tokenCount: 2, limits: [8, 64]), default: usual)
             refused("rows of top-2, expected top-1", rows: try made(topK: 2, limits: [8, 64]), default: usual)
-            var device = try RoutedRows(
+            let device = try RoutedRows(
                 loader.context, Route(.sigmoid, expertCount: 4, topK: 1, blockRowCounts: [16, 64]), tokenCount: 16)
             refused("of 16 rows in the first list", rows: device, default: usual)
-            device = device.with(blockRowCounts: [8, 256])
-            refused("of 256 rows in the second list", rows: device, default: usual)
             #expect(try fake.launches().allSatisfy { $0.kernel == "repack" })
+        }
+
+        @Test("blocks of rows that the grouped product has no kernel for are refused where it reads them")
+        func blockSizes() throws {
+            var configuration = MoEConfiguration.llama4
+            for backend in [MoEBackend.throughput, .latency] {
+                configuration.backend = backend
+                let layer = try layer(configuration)
+                let workspace = try MoEWorkspace(configuration, on: stream)
+                let input = try activations(layer)
+                for (rowCount, isKnown) in [(64, true), (32, false), (144, false)] {
+                    let rows = try RoutedRows(
+                        HostRoutedRows([[.init(expert: 0, weight: 1)]], topK: 1, blockRowCounts: [8, rowCount]),
+                        on: stream)
+                    func enqueue() throws {
+                        try layer.enqueue(
+                            tokenCount: 1, input: input, rows: rows, output: input, workspace: workspace, on: stream)
+                    }
+                    if isKnown || backend == .latency {
+                        try enqueue()
+                    } else {
+                        let words = "of \(rowCount) rows in the second list, expected one of [64]"
+                        refused(words, code: .invalidArgument, enqueue)
+                    }
+                }
+            }
         }
 
         @Test("a layer that no kernel computes is refused with the reasons")

@@ -36,39 +36,38 @@
 #include "sm90/moe_gemm_parts.cuh"
 #include "sm90/moe_gemm_products.cuh"
 
-/// An item's products and their epilogue: every N has registers of its own, which the compiler would else shuffle.
-template <int N, int kPerGroup, class Gemm>
-DEVICE void process(const GemmCta<Gemm>& cta, const typename Gemm::Item& item, typename Gemm::Cursor& cursor) {
-    float sums[kPerGroup][N / 8][4];
+/// Multiplies with the fewest token columns that suffice, of some numbers of them.
+template <int kPerGroup, class Gemm, int N, int... kMore>
+DEVICE void multiply(const GemmCta<Gemm>& cta, const typename Gemm::Item& item, typename Gemm::Cursor& cursor,
+                     typename Gemm::Sums& sums, Columns<N, kMore...>) {
+    if constexpr (sizeof...(kMore) > 0)
+        if (item.rowCount > N) return multiply<kPerGroup>(cta, item, cursor, sums, Columns<kMore...>());
     const bool isGathered = Gemm::kGathers && (Gemm::kUpBlocks == 0 || item.up);
     GemmProducts<Gemm, N, kPerGroup>{cta}.multiply(sums, cursor, item.slabs, isGathered);
-    if (item.up) {
-        stage_hidden(cta, item, sums);
-    } else if (item.parts == 1) {
-        store_outputs(cta, item, sums);
-    } else {
-        store_part(cta, item, sums);
-    }
 }
 
-/// Chooses as many token columns as the item's rows need.
-template <int kPerGroup, class Gemm>
+/// An item's products and their epilogue, which is one for all numbers of columns and blocks: it is most of the code,
+/// and the compiler's time grows faster than that.
+template <class Gemm>
 DEVICE void process(const GemmCta<Gemm>& cta, const typename Gemm::Item& item, typename Gemm::Cursor& cursor) {
-    constexpr int rows = Gemm::kRows;
-    if (kPerGroup == Gemm::kBlocksOfGroup) {
-        if ((rows == 64 || rows == 128) && item.rowCount <= 16) return process<16, kPerGroup>(cta, item, cursor);
-        if (rows == 64 && item.rowCount <= 24) return process<24, kPerGroup>(cta, item, cursor);
-        if ((rows == 64 || rows == 128) && item.rowCount <= 32) return process<32, kPerGroup>(cta, item, cursor);
-        if (rows == 64 && item.rowCount <= 40) return process<40, kPerGroup>(cta, item, cursor);
-        if ((rows == 64 || rows == 128) && item.rowCount <= 48) return process<48, kPerGroup>(cta, item, cursor);
-        if (rows > 64 && item.rowCount <= 64) return process<64, kPerGroup>(cta, item, cursor);
-        if ((rows == 96 || rows == 128) && item.rowCount <= 80) return process<80, kPerGroup>(cta, item, cursor);
-        if (rows > 96 && item.rowCount <= 96) return process<96, kPerGroup>(cta, item, cursor);
-        if (rows > 128 && item.rowCount <= 120) return process<120, kPerGroup>(cta, item, cursor);
-        if (rows > 128 && item.rowCount <= 128) return process<128, kPerGroup>(cta, item, cursor);
-        if (rows > 128 && item.rowCount <= 136) return process<136, kPerGroup>(cta, item, cursor);
+    typename Gemm::Sums sums;
+#pragma unroll
+    for (int m = 0; m < Gemm::kBlocksOfGroup; ++m) {
+#pragma unroll
+        for (int n = 0; n < Gemm::kRows / 8; ++n) sums[m][n][0] = sums[m][n][1] = sums[m][n][2] = sums[m][n][3] = 0;
+        wgmma_hold(sums[m]);  // zeros are set here, not before the loops of every number of columns
     }
-    process<rows, kPerGroup>(cta, item, cursor);
+    const u32 perGroup = item.blocks > Gemm::kGroups ? Gemm::kBlocksOfGroup : 1;
+    if (perGroup > 1) multiply<Gemm::kBlocksOfGroup>(cta, item, cursor, sums, ColumnsOf<Gemm::kRows>());
+    else multiply<1>(cta, item, cursor, sums, Columns<Gemm::kRows>());
+    const GemmCta<Gemm> same = cta.with_unknown_lane();
+    if (item.up) {
+        stage_hidden(same, item, sums, perGroup);
+    } else if (item.parts == 1) {
+        store_outputs(same, item, sums, perGroup);
+    } else {
+        store_part(same, item, sums, perGroup);
+    }
 }
 
 /// The warps that multiply.
@@ -79,8 +78,7 @@ DEVICE void process_items(const GemmCta<Gemm>& cta) {
         const typename Gemm::Item& item = cta.await_item(index);
         if (item.blocks == 0) return;
         if (item.shares > 0) sum_parts(cta, item);
-        else if (item.blocks > Gemm::kGroups) process<Gemm::kBlocksOfGroup>(cta, item, cursor);
-        else process<1>(cta, item, cursor);
+        else process(cta, item, cursor);
         cta.release_item(index);
     }
 }

@@ -58,15 +58,16 @@ struct HiddenTile {
 };
 
 /// Waits until the staging area is free, fills it, and tells whoever stores it.
-template <class Gemm, int kPerGroup, int kColumns>
+template <class Gemm>
 DEVICE void stage_hidden(const GemmCta<Gemm>& cta, const typename Gemm::Item& item,
-                         const float (&sums)[kPerGroup][kColumns][4]) {
+                         const typename Gemm::Sums& sums, u32 perGroup) {
     barrier_wait(&cta.barriers->stagingEmpty, item.staging ^ 1);
 #pragma unroll
-    for (int m = 0; m < kPerGroup; ++m) {
-        const HiddenTile<Gemm> tile(cta, item, cta.template block<kPerGroup>(m));
+    for (int m = 0; m < Gemm::kBlocksOfGroup; ++m) {
+        if (m >= perGroup) break;
+        const HiddenTile<Gemm> tile(cta, item, cta.block(perGroup, m));
 #pragma unroll
-        for (int n = 0; n < kColumns; ++n) {
+        for (int n = 0; n < Gemm::kRows / 8; ++n) {
             if (n * 8 >= item.rowCount) break;
             tile.store(n * 8, sums[m][n]);
         }

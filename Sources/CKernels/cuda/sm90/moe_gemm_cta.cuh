@@ -42,8 +42,15 @@ struct GemmCta {
     }
 
     /// The block of an item's weight rows that is this warpgroup's m-th.
-    template <int kPerGroup>
-    DEVICE u32 block(int m) const { return warp / 4 * kPerGroup + m; }
+    DEVICE u32 block(u32 perGroup, u32 m) const { return warp / 4 * perGroup + m; }
+
+    /// The same, of whose lane and warp the compiler knows nothing: what follows from them is computed where it is used
+    /// and takes no registers from the products before.
+    DEVICE GemmCta with_unknown_lane() const {
+        GemmCta cta = *this;
+        asm volatile("" : "+r"(cta.lane), "+r"(cta.warp));
+        return cta;
+    }
 
     DEVICE char* inputs(u32 stage) const { return memory + stage * Gemm::kStageBytes; }
     DEVICE char* weights(u32 stage) const { return inputs(stage) + Gemm::kStageSlabs * Gemm::kInputBytes; }

@@ -59,17 +59,17 @@ struct OutputTile {
     }
 };
 
-template <class Gemm, int kPerGroup, int kColumns>
+template <class Gemm>
 DEVICE void store_outputs(const GemmCta<Gemm>& cta, const typename Gemm::Item& item,
-                          const float (&sums)[kPerGroup][kColumns][4]) {
-    const float none[4] = {};
+                          const typename Gemm::Sums& sums, u32 perGroup) {
 #pragma unroll
-    for (int m = 0; m < kPerGroup; ++m) {
-        const OutputTile<Gemm> tile(cta, item, cta.template block<kPerGroup>(m));
+    for (int m = 0; m < Gemm::kBlocksOfGroup; ++m) {
+        if (m >= perGroup) break;
+        const OutputTile<Gemm> tile(cta, item, cta.block(perGroup, m));
 #pragma unroll
-        for (int n = 0; n < kColumns; n += 2) {
+        for (int n = 0; n < Gemm::kRows / 8; n += 2) {
             if (n * 8 >= item.rowCount) break;
-            tile.store(n * 8, sums[m][n], n + 1 < kColumns ? sums[m][n + 1] : none);
+            tile.store(n * 8, sums[m][n], sums[m][n + 1]);
         }
     }
 }

@@ -9,19 +9,22 @@ DEVICE uint4* part_sums(const GemmCta<Gemm>& cta, const typename Gemm::Item& ite
     return reinterpret_cast<uint4*>(cta.arguments.partials) + (u64)number * (Gemm::kWarpFloats / 4) + cta.lane;
 }
 
-/// Stores this warp's part of an item and tells whoever waits to add it.
-template <class Gemm, int kPerGroup, int kColumns>
+/// Stores this warp's part of an item, in whole pairs of columns, and tells whoever waits to add it.
+template <class Gemm>
 DEVICE void store_part(const GemmCta<Gemm>& cta, const typename Gemm::Item& item,
-                       const float (&sums)[kPerGroup][kColumns][4]) {
+                       const typename Gemm::Sums& sums, u32 perGroup) {
     uint4* quads = part_sums(cta, item, item.part);
 #pragma unroll
-    for (int m = 0; m < kPerGroup; ++m)
+    for (int m = 0; m < Gemm::kBlocksOfGroup; ++m) {
+        if (m >= perGroup) break;
 #pragma unroll
-        for (int n = 0; n < kColumns; ++n) {
+        for (int n = 0; n < Gemm::kRows / 8; ++n) {
+            if (n / 2 * 16 >= item.rowCount) break;
             const float(&sum)[4] = sums[m][n];
             quads[(m * (Gemm::kRows / 8) + n) * 32] = make_uint4(__float_as_uint(sum[0]), __float_as_uint(sum[1]),
                                                                  __float_as_uint(sum[2]), __float_as_uint(sum[3]));
         }
+    }
     __syncwarp();
     if (cta.lane == 0) add_release(cta.stored(item.split), 1);
 }
@@ -76,7 +79,7 @@ DEVICE void sum_parts(const GemmCta<Gemm>& cta, const typename Gemm::Item& item)
         for (int i = 0; i < PAIRS_TOGETHER; ++i) {
             if (first + i * item.shares >= units) break;
             const u32 m = columns[i] / (Gemm::kRows / 8), row = columns[i] % (Gemm::kRows / 8) * 8;
-            OutputTile<Gemm>(cta, item, cta.warp / 4 * perGroup + m).store(row, sums[2 * i], sums[2 * i + 1]);
+            OutputTile<Gemm>(cta, item, cta.block(perGroup, m)).store(row, sums[2 * i], sums[2 * i + 1]);
         }
     }
 }

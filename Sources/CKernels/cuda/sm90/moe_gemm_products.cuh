@@ -4,22 +4,30 @@
 #include "common/wgmma.cuh"
 #include "sm90/moe_gemm_cta.cuh"
 
-/// Products of kPerGroup blocks of weight rows and N token columns; a thread's view of them.
+/// Numbers of token columns, rising.
+template <int... counts>
+struct Columns {};
+
+/// Those that there are products for, for blocks of up to so many token rows.
+template <int rows>
+struct ColumnsOf;
+template <> struct ColumnsOf<64> : Columns<16, 24, 32, 40, 48, 64> {};
+template <> struct ColumnsOf<96> : Columns<64, 80, 96> {};
+template <> struct ColumnsOf<128> : Columns<16, 32, 48, 64, 80, 96, 128> {};
+template <> struct ColumnsOf<144> : Columns<64, 96, 120, 128, 136, 144> {};
+
+/// Products of kPerGroup blocks of weight rows and N token columns, the first of the sums; a thread's view of them.
 template <class Gemm, int N, int kPerGroup>
 struct GemmProducts {
     typedef TileFragments<Gemm::kFormat> Tiles[kPerGroup];
     typedef u32 Fragments[kPerGroup][4];
-    typedef float Sums[kPerGroup][N / 8][4];
+    typedef typename Gemm::Sums Sums;
     typedef typename Gemm::Cursor Cursor;
 
     const GemmCta<Gemm>& cta;
 
-    /// Sums over an item's slabs.
+    /// Adds the products of an item's slabs.
     DEVICE void multiply(Sums& sums, Cursor& cursor, u32 slabs, bool isGathered) const {
-#pragma unroll
-        for (int m = 0; m < kPerGroup; ++m)
-#pragma unroll
-            for (int n = 0; n < N / 8; ++n) sums[m][n][0] = sums[m][n][1] = sums[m][n][2] = sums[m][n][3] = 0;
         if constexpr (Gemm::kFormat == BF16) multiply_stored(sums, cursor, slabs, isGathered);
         else multiply_unpacked(sums, cursor, slabs, isGathered);
     }

@@ -62,6 +62,7 @@ struct MoeGemm {
     static constexpr int kStageBytes = (kStageSlabs * kInputBytes + kBlocks * kBlockBytes + 1023) / 1024 * 1024;
     static constexpr int kStagingBytes = kRows * PACKED_BYTES;  ///< of 64 columns of `hidden`
     static constexpr int kStagings = kGated ? kBlocks / 2 : kBlocks;
+    typedef float Sums[kBlocksOfGroup][kRows / 8][4];  ///< of a thread: blocks of weight rows, eights of token columns
     static constexpr int kWarpFloats = kBlocksOfGroup * 16 * kRows;  ///< sums of a warp
     static constexpr int kPartFloats = kMultipliers * kWarpFloats;   ///< of a part of an item
     static constexpr int kParts = 4;                                 ///< of an item at the end of the queue
