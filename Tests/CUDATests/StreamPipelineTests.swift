@@ -23,12 +23,24 @@ struct StreamPipelineTests {
         }
     }
 
+    /// Kernels for linear layers of many sizes.
+    private static func linearKernels(_ format: WeightFormat, _ rowCount: Int) -> [MoEStream] {
+        let shape = ExpertShape(format, rowCount: rowCount, columnCount: 2048)
+        return [Architecture(9, 0), Architecture(12, 0)].flatMap { architecture in
+            sharedByteCounts.flatMap { byteCount in
+                MoEStream.tokenCounts.compactMap {
+                    MoEStream(shape, tokenCount: $0, for: architecture, sharedByteCount: byteCount)
+                }
+            }
+        }
+    }
+
     @Test(
         "no barrier's round is taken for another, whatever the shape",
         arguments: [WeightFormat.nvfp4, .mxfp4, .float8, .bfloat16])
     func rounds(_ format: WeightFormat) {
-        for intermediateSize in stride(from: 64, through: 10240, by: 96) {
-            let kernels = Self.kernels(format, intermediateSize)
+        for size in stride(from: 64, through: 10240, by: 96) {
+            let kernels = Self.kernels(format, size) + Self.linearKernels(format, size)
             #expect(!kernels.isEmpty)
             for kernel in kernels {
                 let pipeline = kernel.pipeline
