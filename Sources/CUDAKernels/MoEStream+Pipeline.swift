@@ -92,7 +92,7 @@ extension MoEStream {
         return chunks.flatMap { chunk in
             shape.up == nil
                 ? (shape.down.format.isFP4 && rowCount >= 4 ? [4, 3] : [5, 4, 3])
-                    .map { linear(chunk: chunk, stages: $0, rowCount: rowCount, architecture) }
+                    .map { linear(shape, chunk: chunk, stages: $0, rowCount: rowCount, architecture) }
                 : stages.map { experts(shape, chunk: chunk, stages: $0, architecture) }
         }
     }
@@ -113,14 +113,17 @@ extension MoEStream {
     /// Linear layers share an SM with the one before, and begin to read, slowly, while that one still does; not on Blackwell,
     /// where half of the registers are too few.
     ///
-    /// Eight warps multiply; with few token rows there are registers for two blocks of weight rows a warp. One warp would bring
-    /// more than one row of a chunk in a longer time than the chunk is multiplied in.
-    private static func linear(chunk: Int, stages: Int, rowCount: Int, _ architecture: Architecture) -> Pipeline {
+    /// Eight warps multiply; with few token rows there are registers for two blocks of weight rows a warp. Where weights are
+    /// FP4, one warp would need more time to bring several rows of a chunk than memory and the products need for it.
+    private static func linear(
+        _ shape: ExpertShape, chunk: Int, stages: Int, rowCount: Int, _ architecture: Architecture
+    ) -> Pipeline {
         let warpTiles = rowCount <= 8 && chunk >= 4 ? 2 : 1
         return Pipeline(
             chunk: chunk, stages: stages, inFlight: 3, lead: 2, middle: 2, warpTiles: warpTiles,
             slabTurns: 2 * warpTiles, chunkTurns: 1,
-            residentCount: rowCount <= 8 && architecture.major == 9 ? 2 : 1, inputCopierCount: min(rowCount, 3))
+            residentCount: rowCount <= 8 && architecture.major == 9 ? 2 : 1,
+            inputCopierCount: shape.down.format.isFP4 ? min(rowCount, 3) : 1)
     }
 
     init(_ shape: ExpertShape, rowCount: Int, tokenCount: Int, pipeline: Pipeline, route: Route? = nil) {
