@@ -73,15 +73,16 @@ extension MoEStream {
         let pipeline = Pipeline(
             chunk: 8, stages: 5, inFlight: 3, lead: 1, middle: isShort ? 1 : 2, warpTiles: 1, slabTurns: 2,
             chunkTurns: 1, residentCount: 2, sendsPackets: isShort, hasPhases: !isShort)
-        if gathers(shape, on: resources) {
-            var gathering = pipeline
-            (gathering.lead, gathering.middle, gathering.gatheredRowCount) = (2, 4, topK)
-            let kernel = MoEStream(shape, rowCount: 1, tokenCount: 1, pipeline: gathering)
-            // Two blocks have a KiB less than twice what one can have, and each needs one for the system.
-            if kernel.sharedByteCount <= (resources.sharedByteCount - 1024) / 2 { return kernel }
+        func fits(_ pipeline: Pipeline, byteCount: Int) -> MoEStream? {
+            let kernel = MoEStream(shape, rowCount: 1, tokenCount: 1, pipeline: pipeline)
+            return kernel.sharedByteCount <= byteCount ? kernel : nil
         }
-        let kernel = MoEStream(shape, rowCount: 1, tokenCount: 1, pipeline: pipeline)
-        return kernel.sharedByteCount <= resources.sharedByteCount ? kernel : nil
+        var gathering = pipeline
+        (gathering.lead, gathering.middle, gathering.gatheredRowCount) = (2, 4, topK)
+        // An SM has a KiB more than a block can have, and keeps one for each block.
+        let half = (resources.sharedByteCount - 1024) / 2
+        return (gathers(shape, on: resources) ? fits(gathering, byteCount: half) : nil)
+            ?? fits(pipeline, byteCount: resources.sharedByteCount)
     }
 
     /// From the best to the shortest (docs/kernels-gpu-notes.md).
@@ -121,7 +122,8 @@ extension MoEStream {
             }
         return chunks.flatMap { chunk in
             shape.up == nil
-                ? [5, 4, 3].map { linear(chunk: chunk, stages: $0, rowCount: rowCount, architecture) }
+                ? (shape.down.format.isFP4 && rowCount >= 4 ? [4, 3] : [5, 4, 3])
+                    .map { linear(shape, chunk: chunk, stages: $0, rowCount: rowCount, architecture) }
                 : stages.map { experts(shape, chunk: chunk, stages: $0, architecture) }
         }
     }
@@ -142,13 +144,17 @@ extension MoEStream {
     /// Linear layers share an SM with the one before, and begin to read, slowly, while that one still does; not on Blackwell,
     /// where half of the registers are too few.
     ///
-    /// Eight warps multiply; with few token rows there are registers for two blocks of weight rows a warp.
-    private static func linear(chunk: Int, stages: Int, rowCount: Int, _ architecture: Architecture) -> Pipeline {
+    /// Eight warps multiply; with few token rows there are registers for two blocks of weight rows a warp. Where weights are
+    /// FP4, one warp would need more time to bring several rows of a chunk than memory and the products need for it.
+    private static func linear(
+        _ shape: ExpertShape, chunk: Int, stages: Int, rowCount: Int, _ architecture: Architecture
+    ) -> Pipeline {
         let warpTiles = rowCount <= 8 && chunk >= 4 ? 2 : 1
         return Pipeline(
             chunk: chunk, stages: stages, inFlight: 3, lead: 2, middle: 2, warpTiles: warpTiles,
             slabTurns: 2 * warpTiles, chunkTurns: 1,
-            residentCount: rowCount <= 8 && architecture.major == 9 ? 2 : 1)
+            residentCount: rowCount <= 8 && architecture.major == 9 ? 2 : 1,
+            inputCopierCount: shape.down.format.isFP4 ? min(rowCount, 3) : 1)
     }
 
     init(_ shape: ExpertShape, rowCount: Int, tokenCount: Int, pipeline: Pipeline, route: Route? = nil) {

@@ -35,8 +35,9 @@ struct MoEStream: TemplateKernel, Equatable {
         var sendsPackets = false
         /// Whether both products are in two phases, so that no CTA waits between them; for few tokens.
         var hasPhases = false
-        /// The rows of `hidden`, at most, where each CTA gathers all and has whole sums of the second product; else 0. For one
-        /// token, sent in packets, in one phase.
+        /// Where each CTA gathers all rows of `hidden` and has whole sums of the second product, these rows at most; else 0.
+        ///
+        /// For one token, sent in packets, in one phase.
         var gatheredRowCount = 0
     }
 

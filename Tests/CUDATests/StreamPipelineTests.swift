@@ -12,20 +12,31 @@ struct StreamPipelineTests {
     private static let hopper = MoEStream.Resources(
         architecture: Architecture(9, 0), sharedByteCount: 227 << 10, multiprocessorCount: 132)
 
+    /// GPUs of some architectures, with each of these amounts of shared memory.
+    private static func gpus(_ architectures: [Architecture]) -> [MoEStream.Resources] {
+        architectures.flatMap { architecture in
+            sharedByteCounts.map {
+                MoEStream.Resources(architecture: architecture, sharedByteCount: $0, multiprocessorCount: 132)
+            }
+        }
+    }
+
     /// Kernels for experts of many sizes, as they are loaded.
     private static func kernels(_ format: WeightFormat, _ intermediateSize: Int) throws -> [MoEStream] {
         let route = try Route(.softmax, expertCount: 32, topK: 4, blockRowCounts: [8])
         let activation: ExpertActivation = intermediateSize % 3 == 0 ? .reluSquared : .swiglu
         let shape = ExpertShape(format, hiddenSize: 2048, intermediateSize: intermediateSize, activation: activation)
-        return [Architecture(9, 0), Architecture(10, 0), Architecture(12, 0)].flatMap { architecture in
-            sharedByteCounts.flatMap { byteCount in
-                let resources = MoEStream.Resources(
-                    architecture: architecture, sharedByteCount: byteCount, multiprocessorCount: 132)
-                let early = MoEStream.early(shape, topK: 4, on: resources)
-                return MoEStream.tokenCounts.compactMap {
-                    MoEStream(shape, route: route, tokenCount: $0, on: resources)
-                } + (early.map { [$0] } ?? [])
-            }
+        return gpus([Architecture(9, 0), Architecture(10, 0), Architecture(12, 0)]).flatMap { gpu in
+            MoEStream.tokenCounts.compactMap { MoEStream(shape, route: route, tokenCount: $0, on: gpu) }
+                + [MoEStream.early(shape, topK: 4, on: gpu)].compactMap { $0 }
+        }
+    }
+
+    /// Those for matrices of so many rows.
+    private static func linearKernels(_ format: WeightFormat, _ rowCount: Int) -> [MoEStream] {
+        let shape = ExpertShape(format, rowCount: rowCount, columnCount: 2048)
+        return gpus([Architecture(9, 0), Architecture(12, 0)]).flatMap { gpu in
+            MoEStream.tokenCounts.compactMap { MoEStream(shape, tokenCount: $0, on: gpu) }
         }
     }
 
@@ -33,8 +44,8 @@ struct StreamPipelineTests {
         "no barrier's round is taken for another, whatever the shape",
         arguments: [WeightFormat.nvfp4, .mxfp4, .float8, .bfloat16])
     func rounds(_ format: WeightFormat) throws {
-        for intermediateSize in stride(from: 64, through: 10240, by: 96) {
-            let kernels = try Self.kernels(format, intermediateSize)
+        for size in stride(from: 64, through: 10240, by: 96) {
+            let kernels = try Self.kernels(format, size) + Self.linearKernels(format, size)
             #expect(!kernels.isEmpty)
             for kernel in kernels {
                 let pipeline = kernel.pipeline

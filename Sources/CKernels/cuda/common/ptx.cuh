@@ -67,7 +67,18 @@ DEVICE void barrier_wait(u64* barrier, u32 parity) {
         : "memory");
 }
 
-/// Whether the phase with this parity is over; waits a little for it.
+/// Whether the phase with this parity is over.
+DEVICE bool barrier_test(u64* barrier, u32 parity) {
+    u32 done;
+    asm volatile(
+        "{\n\t.reg .pred done;\n\t"
+        "mbarrier.test_wait.parity.shared::cta.b64 done, [%1], %2;\n\t"
+        "selp.u32 %0, 1, 0, done;\n\t}"
+        : "=r"(done) : "r"(shared_address(barrier)), "r"(parity) : "memory");
+    return done != 0;
+}
+
+/// The same, but waits a little for it.
 DEVICE bool barrier_poll(u64* barrier, u32 parity) {
     u32 done;
     asm volatile(

@@ -9,6 +9,8 @@ struct StreamMultiplier {
     static constexpr int kFormat = Shape::kFormat, kRows = Shape::kRows, kColumnTiles = Shape::kColumnTiles;
     static constexpr int kWarpTiles = Shape::kWarpTiles, kTileWarps = Shape::kTileWarps;
     static constexpr int kSlabTurns = Shape::kSlabTurns, kChunkTurns = Shape::kChunkTurns, kSumLanes = Shape::kSumLanes;
+    /// Whether the next chunk is asked for ahead. Groups that take turns at chunks would ask too early.
+    static constexpr bool kAsksAhead = kChunkTurns == 1;
     static constexpr int kSets = kColumnTiles * kWarpTiles == 1 ? 2 : 1;  ///< independent sums, to hide the latency
 
     typedef float PartialSums[kWarpTiles][kSets][kColumnTiles][4];
@@ -60,25 +62,32 @@ struct StreamMultiplier {
         }
     };
 
-    /// Adds the products of this warp's slabs of a chunk.
-    DEVICE void multiply_chunk(const char* stage, int slabs, PartialSums& sums) const {
+    /// How far a warp has come.
+    struct Progress {
+        Cursor next;           ///< the stage of its next chunk
+        u32 chunksUntilTurn;   ///< until that chunk
+        u32 passed = 0;        ///< sums passed on
+        bool isThere = false;  ///< the next chunk, when it was last asked for
+    };
+
+    /// Adds the products of this warp's slabs of a chunk. Calls `release` when the last of them is in registers.
+    template <class Release>
+    DEVICE void multiply_chunk(const char* stage, int slabs, PartialSums& sums, Release release) const {
         constexpr int share = Ring::chunk / kSlabTurns, step = kSlabTurns;
         const int first = turn() % kSlabTurns;
         const char* tiles = stage + first_tile() * tile_bytes(kFormat) + first * slab_bytes(kFormat);
         const char* columns = stage + Ring::weightBytes + lane / 4 % (kRows < 8 ? kRows : 8) * Ring::pitch +
                               lane % 4 * 32 + first * Ring::columnBytes;
         if (Ring::chunk % kSlabTurns == 0 && slabs == Ring::chunk) {
-            auto load = [&](Operands& operands, int i) {
-                operands.load(tiles + i * step * slab_bytes(kFormat), columns + i * step * Ring::columnBytes, lane);
+            Operands operands[2];
+            auto load = [&](int i) {
+                operands[i % 2].load(tiles + i * step * slab_bytes(kFormat), columns + i * step * Ring::columnBytes, lane);
             };
-            Operands even, odd;
-            load(even, 0);
-#pragma unroll 2
-            for (int i = 0; i < share; i += 2) {
-                if (i + 1 < share) load(odd, i + 1);
-                even.multiply(sums);
-                if (i + 2 < share) load(even, i + 2);
-                if (i + 1 < share) odd.multiply(sums);
+            load(0);
+#pragma unroll
+            for (int i = 0; i < share; ++i) {
+                i + 1 < share ? load(i + 1) : release();
+                operands[i % 2].multiply(sums);
             }
         } else {
 #pragma unroll 1
@@ -88,25 +97,39 @@ struct StreamMultiplier {
                 operands.multiply(sums);
                 tiles += step * slab_bytes(kFormat), columns += step * Ring::columnBytes;
             }
+            release();
         }
     }
 
     /// Multiplies a walk's slabs and passes the sums on, one set for each stretch of it.
     template <class Work>
-    DEVICE void multiply_share(StreamWalk<Work> walk, Cursor& cursor, u32& chunksUntilTurn, u32& passed) const {
-        for (; walk.remains(); ++passed) {
+    DEVICE void multiply_share(StreamWalk<Work> walk, Progress& progress) const {
+        Cursor& next = progress.next;
+        for (; walk.remains(); ++progress.passed) {
             const u32 count = walk.ahead(Work::slabs), chunks = (count + Ring::chunk - 1) / Ring::chunk;
             PartialSums sums = {};
-            for (; chunksUntilTurn < chunks; chunksUntilTurn += kChunkTurns) {
-                barrier_wait(ring.inputsFull(cursor.stage), cursor.parity);
-                barrier_wait(ring.weightsFull(cursor.stage), cursor.parity);
-                const int slabs = min(Ring::chunk, (int)(count - chunksUntilTurn * Ring::chunk));
-                multiply_chunk(ring.stage(cursor.stage), slabs, sums);
-                warp_arrive(ring.empty(cursor.stage));
-                cursor.advance(kChunkTurns);
+            for (; progress.chunksUntilTurn < chunks; progress.chunksUntilTurn += kChunkTurns) {
+                if (!progress.isThere) {
+                    barrier_wait(ring.inputsFull(next.stage), next.parity);
+                    barrier_wait(ring.weightsFull(next.stage), next.parity);
+                }
+                const int slabs = min(Ring::chunk, (int)(count - progress.chunksUntilTurn * Ring::chunk));
+                // The answer, yes where products are the limit, comes while the last slab is multiplied. It is about the right
+                // round of the stage, for this warp has waited for the one before.
+                auto release = [&] {
+                    warp_arrive(ring.empty(next.stage));
+                    next.advance(kChunkTurns);
+                    progress.isThere = kAsksAhead && barrier_test(ring.inputsFull(next.stage), next.parity) &
+                                                         barrier_test(ring.weightsFull(next.stage), next.parity);
+                };
+                multiply_chunk(ring.stage(next.stage), slabs, sums, [&] {
+                    if (kAsksAhead) release();
+                });
+                if (!kAsksAhead) release();
             }
-            chunksUntilTurn -= chunks;
+            progress.chunksUntilTurn -= chunks;
             walk.advance(count);
+            const u32 passed = progress.passed;
             barrier_wait(cta.exchange + 2 + passed % 2, passed / 2 % 2 ^ 1);
             if (lane % 4 < kSumLanes) pass_on(sums, passed % 2);
             warp_arrive(cta.exchange + passed % 2);
@@ -128,23 +151,20 @@ struct StreamMultiplier {
     }
 
     DEVICE void run() const {
-        Cursor cursor{(u32)turn() / kSlabTurns, 0};
-        u32 chunksUntilTurn = turn() / kSlabTurns, passed = 0;
+        Progress progress{{(u32)turn() / kSlabTurns, 0}, (u32)turn() / kSlabTurns};
         const u32 blockCount = cta.block_count();
         if constexpr (Shape::kUpBlocks > 0)
 #pragma unroll 1
-            for (int phase = Shape::kFirstPhase; phase < 2; ++phase)
-                multiply_share(cta.up_walk(blockCount, phase), cursor, chunksUntilTurn, passed);
+            for (int phase = Shape::kFirstPhase; phase < 2; ++phase) multiply_share(cta.up_walk(blockCount, phase), progress);
         if constexpr (Shape::kGatheredRows > 0) {
             const StreamGathered<Shape> gathered(cta, blockCount);
             gathered.receive();
             const u32 place = turn() % kSlabTurns * kTileWarps + first_tile();
-            gathered.template multiply<Operands>(cursor, chunksUntilTurn, passed, place);
+            gathered.template multiply<Operands>(progress.next, progress.chunksUntilTurn, progress.passed, place);
         } else if constexpr (Shape::kDownBlocks > 0) {
             const typename Shape::DownWork work = cta.down_work(blockCount);
 #pragma unroll 1
-            for (int phase = Shape::kFirstPhase; phase < 2; ++phase)
-                multiply_share(cta.down_walk(work, phase), cursor, chunksUntilTurn, passed);
+            for (int phase = Shape::kFirstPhase; phase < 2; ++phase) multiply_share(cta.down_walk(work, phase), progress);
         }
     }
 };
