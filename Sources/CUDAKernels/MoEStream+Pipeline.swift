@@ -149,12 +149,12 @@ extension MoEStream {
     private static func linear(
         _ shape: ExpertShape, chunk: Int, stages: Int, rowCount: Int, _ architecture: Architecture
     ) -> Pipeline {
-        let warpTiles = rowCount <= 8 && chunk >= 4 ? 2 : 1
+        let (warpTiles, isFP4) = (rowCount <= 8 && chunk >= 4 ? 2 : 1, shape.down.format.isFP4)
         return Pipeline(
-            chunk: chunk, stages: stages, inFlight: 3, lead: 2, middle: 2, warpTiles: warpTiles,
-            slabTurns: 2 * warpTiles, chunkTurns: 1,
+            chunk: chunk, stages: stages, inFlight: isFP4 && rowCount == 1 ? min(4, stages) : 3, lead: 2, middle: 2,
+            warpTiles: warpTiles, slabTurns: 2 * warpTiles, chunkTurns: 1,
             residentCount: rowCount <= 8 && architecture.major == 9 ? 2 : 1,
-            inputCopierCount: shape.down.format.isFP4 ? min(rowCount, 3) : 1)
+            inputCopierCount: isFP4 ? min(rowCount, 3) : 1)
     }
 
     init(_ shape: ExpertShape, rowCount: Int, tokenCount: Int, pipeline: Pipeline, route: Route? = nil) {
