@@ -66,7 +66,7 @@ struct StreamGathered {
 
     /// Receives all of `hidden`, by all warps but the one that copies weights.
     DEVICE void receive() const {
-        barrier_named<4, threads>();
+        await_receivers();
         const u32 number = *launch, pitch = cta.arguments.down.inputPitch;
         const u32 thread = threadIdx.x < 32 * Shape::kWeightCopier ? threadIdx.x : threadIdx.x - 32;
         if (thread < rows) load_factor(thread);
@@ -90,6 +90,12 @@ struct StreamGathered {
                 if (index < count) pieces[index] = is_sent(index) ? pairs[i].values() : make_uint2(0, 0);
             }
         }
+        await_receivers();
+    }
+
+    /// A barrier of all of them, to which warps come whole: what is before it may have parted their lanes.
+    static DEVICE void await_receivers() {
+        __syncwarp();
         barrier_named<4, threads>();
     }
 
