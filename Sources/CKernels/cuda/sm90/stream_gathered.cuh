@@ -96,7 +96,7 @@ struct StreamGathered {
     /// A barrier of all of them, to which warps come whole: what is before it may have parted their lanes.
     static DEVICE void await_receivers() {
         __syncwarp();
-        barrier_named<4, threads>();
+        barrier_named_anywhere<4, threads>();
     }
 
     /// What sums of a row are multiplied with.
