@@ -24,11 +24,8 @@ public final class LinearLayer: Sendable {
 
     /// Up to so many tokens the streaming kernel is faster.
     ///
-    /// Measured on an H100 with NVFP4, 5120 x 5120 (docs/kernels-gpu-notes.md). With smaller matrices the grouped product has
-    /// too little to do for what it costs to begin.
-    static func streamedTokenCount(for shape: ExpertShape) -> Int {
-        shape.down.format.isFP4 && shape.down.byteCount ?? 0 >= 12 << 20 ? 8 : 16
-    }
+    /// Measured on an H100 with NVFP4, 5120 x 5120 (docs/kernels-gpu-notes.md).
+    private static let streamedTokenCount = 16
 
     /// Chooses the kernels and loads them.
     ///
@@ -49,7 +46,7 @@ public final class LinearLayer: Sendable {
         let groupedRefusal = GroupedMatrix.refusal(weights.shape, on: device)
         let streamedCount =
             groupedRefusal == nil
-            ? min(maximumTokenCount, Self.streamedTokenCount(for: weights.shape)) : maximumTokenCount
+            ? min(maximumTokenCount, Self.streamedTokenCount) : maximumTokenCount
         let kernels = MoEStream.kernels(for: weights.shape, maximumTokenCount: streamedCount, on: device)
         let isStreamed = kernels.last.map { $0.tokenCount >= maximumTokenCount } ?? false
         if let groupedRefusal, !isStreamed {

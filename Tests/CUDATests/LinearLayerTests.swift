@@ -78,15 +78,6 @@ extension FakeDriverTests {
             #expect(product.counters == workspace.grouped?.counters.address)
         }
 
-        @Test("a large FP4 matrix takes the grouped product from fewer tokens on")
-        func streamedTokenCounts() {
-            func count(_ format: WeightFormat, _ rowCount: Int) -> Int {
-                LinearLayer.streamedTokenCount(for: ExpertShape(format, rowCount: rowCount, columnCount: 5120))
-            }
-            #expect(count(.nvfp4, 5120) == 8 && count(.mxfp4, 7168) == 8)
-            #expect(count(.nvfp4, 2880) == 16 && count(.bfloat16, 5120) == 16)
-        }
-
         @Test("a workspace that was made for fewer tokens is refused")
         func smallWorkspace() throws {
             let small = try LinearLayer(layer.weights, maximumTokenCount: 20, loader: loader, on: stream)
