@@ -14,6 +14,7 @@
 // Bytes       0.5625 (NVFP4) or 0.53125 (MXFP4) a weight of the experts hit, once; bound by bandwidth.
 // One launch  does both products: while the last CTAs finish the first, the ring of every CTA fills with weights of the
 //             second. All CTAs must therefore be resident at once: the grid is one CTA an SM.
+//             Of one token of small experts, every CTA has whole outputs: sm90/stream_gathered.cuh.
 // Source      weight layout and arithmetic: common/tiles.cuh; division of work: common/stream.cuh; routing:
 //             common/choice.cuh.
 #include "sm90/stream_copy.cuh"

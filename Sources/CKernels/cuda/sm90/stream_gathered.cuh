@@ -14,10 +14,11 @@
 template <class Shape>
 struct StreamGathered {
     typedef typename Shape::Ring Ring;
-    static constexpr u32 slabs = Shape::DownWork::slabs, blocks = Shape::kDownBlocks * 4;
-    static constexpr u32 tileBytes = tile_bytes(Shape::kFormat), slabBytes = 4 * tileBytes;
+    static constexpr u32 slabTiles = SLAB_ROWS / TILE_ROWS;
+    static constexpr u32 slabs = Shape::DownWork::slabs, blocks = Shape::kDownBlocks * slabTiles;  ///< of 16 outputs
+    static constexpr u32 tileBytes = tile_bytes(Shape::kFormat), slabBytes = slab_bytes(Shape::kFormat);
     static constexpr u32 rowBytes = slabs * tileBytes;  ///< of the weights of 16 outputs that are multiplied with one row
-    static constexpr u32 stageRows = Ring::chunk * 4 / slabs, stageTiles = stageRows * slabs;
+    static constexpr u32 stageRows = Ring::chunk * slabTiles / slabs, stageTiles = stageRows * slabs;
     static_assert(stageRows > 0, "a stage has room for a row's tiles");
     static constexpr u32 threads = Shape::kThreads - 32;  ///< that receive: all but the warp that copies weights
     static constexpr u32 groupWarps = Shape::kTileWarps * Shape::kSlabTurns;  ///< that share a chunk
@@ -44,7 +45,8 @@ struct StreamGathered {
         const u64 policy = evict_first_policy();
         int issued = 0;
         for (u32 block = blockIdx.x; block < blocks; block += gridDim.x) {
-            const char* weights = cta.arguments.down.weights + block / 4 * (slabs * slabBytes) + block % 4 * tileBytes;
+            const char* weights = cta.arguments.down.weights + block / slabTiles * (slabs * slabBytes) +
+                                  block % slabTiles * tileBytes;
             for (u32 first = 0; first < rows; first += stageRows, ++issued) {
                 const u32 end = min(first + stageRows, rows);
                 const u32 stage = stream.open_stage(issued < Ring::stages ? Shape::kMiddle : Shape::kInFlight,
@@ -147,15 +149,13 @@ struct StreamGathered {
         };
         constexpr u32 share = stageTiles / groupWarps;
         if (stageTiles % groupWarps == 0 && count == stageTiles) {
-            Operands even, odd;
-            load(even, place);
+            Operands operands[2];
+            load(operands[0], place);
 #pragma unroll
-            for (u32 i = 0; i < share; i += 2) {
+            for (u32 i = 0; i < share; ++i) {
                 const u32 tile = place + i * groupWarps;
-                if (i + 1 < share) load(odd, tile + groupWarps);
-                multiply(even, tile);
-                if (i + 2 < share) load(even, tile + 2 * groupWarps);
-                if (i + 1 < share) multiply(odd, tile + groupWarps);
+                if (i + 1 < share) load(operands[(i + 1) % 2], tile + groupWarps);
+                multiply(operands[i % 2], tile);
             }
         } else {
 #pragma unroll 1
