@@ -116,12 +116,6 @@ DEVICE void barrier_named() {
     asm volatile("bar.sync %0, %1;" ::"n"(index), "n"(threads) : "memory");
 }
 
-/// The same where warps arrive from several places of the code, each whole.
-template <int index, int threads>
-DEVICE void barrier_named_anywhere() {
-    asm volatile("barrier.sync %0, %1;" ::"n"(index), "n"(threads) : "memory");
-}
-
 /// Arrives for those that wait, and goes on.
 template <int index, int threads>
 DEVICE void barrier_named_arrive() {

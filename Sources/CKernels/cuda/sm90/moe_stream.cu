@@ -30,7 +30,10 @@ DEVICE void moe_stream(const MoeStreamArguments& arguments) {
     const u32 warp = threadIdx.x / 32;
     StreamCta<Shape> cta(arguments, memory);
     StreamWeightCopier<Shape> weights(cta);
-    if (threadIdx.x == 0) cta.init_barriers();
+    if (threadIdx.x == 0) {
+        cta.init_barriers();
+        if constexpr (Shape::kGatheredRows > 0) StreamGathered<Shape>(cta, 0).init_barriers();
+    }
     cta.prepare_routing();
     __syncthreads();
     // Where the routing is still to come, counting must not delay the warp that waits for it.

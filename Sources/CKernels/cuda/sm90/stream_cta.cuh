@@ -66,8 +66,8 @@ struct StreamShape {
     static constexpr int kOutputBytes = kDownBlocks == 0 ? 0 : kOutputSlots * kOutputFloats * 4;
     static constexpr int kExchangeBytes = 2 * kBufferQuads * 16 + kOutputBytes + 4 * 8;
     typedef StreamRouting<Choice, kTokens, kRows> Routed;
-    static constexpr int kGatheredBytes =  ///< rows, their factors, the number of the launch
-        kGatheredRows == 0 ? 0 : (kGatheredRows * (kDownSlabs_ * Ring::columnBytes + 4) + 4 + 15) / 16 * 16;
+    static constexpr int kGatheredBytes =  ///< rows, two barriers, the rows' factors, the number of the launch
+        kGatheredRows == 0 ? 0 : (kGatheredRows * (kDownSlabs_ * Ring::columnBytes + 4) + 2 * 8 + 4 + 15) / 16 * 16;
     static constexpr int kSharedBytes = Ring::bytes + kExchangeBytes + Routed::bytes + kGatheredBytes;
     static constexpr int kUpPart = 128 * kColumnTiles, kDownPart = kTokens * TILE_ROWS;
     /// The parts of the second phase's first product have a place of their own, for those of the first may not have been

@@ -28,13 +28,23 @@ struct StreamGathered {
     const StreamCta<Shape>& cta;
     const u32 rows;
     uint2* pieces;     ///< [rows][rowPieces], BF16
+    u64* announced;    ///< barrier: the number of the launch is there
+    u64* received;     ///< barrier: all of `hidden` is
     float* factors;    ///< [rows]
     u32* launch;       ///< the number of this one
 
     DEVICE StreamGathered(const StreamCta<Shape>& cta, u32 rowCount) : cta(cta), rows(rowCount) {
         pieces = reinterpret_cast<uint2*>(cta.routed + Shape::Routed::bytes);
-        factors = reinterpret_cast<float*>(pieces + Shape::kGatheredRows * rowPieces);
+        announced = reinterpret_cast<u64*>(pieces + Shape::kGatheredRows * rowPieces);
+        received = announced + 1;
+        factors = reinterpret_cast<float*>(received + 1);
         launch = reinterpret_cast<u32*>(factors + Shape::kGatheredRows);
+    }
+
+    /// By one thread.
+    DEVICE void init_barriers() const {
+        barrier_init(announced, 1);
+        barrier_init(received, threads / 32 * WARP_ARRIVALS);
     }
 
     DEVICE const RowBlock& block_of(u32 row) const { return cta.routing.list->blocks[row]; }
@@ -64,11 +74,14 @@ struct StreamGathered {
     }
 
     /// Tells the number of the launch, before it receives, by a thread that knows that most of `hidden` has been sent.
-    DEVICE void announce(u32 number) const { *launch = number; }
+    DEVICE void announce(u32 number) const {
+        *launch = number;
+        barrier_arrive(announced);
+    }
 
     /// Receives all of `hidden`, by all warps but the one that copies weights.
     DEVICE void receive() const {
-        await_receivers();
+        barrier_wait(announced, 0);
         const u32 number = *launch, pitch = cta.arguments.down.inputPitch;
         const u32 thread = threadIdx.x < 32 * Shape::kWeightCopier ? threadIdx.x : threadIdx.x - 32;
         if (thread < rows) load_factor(thread);
@@ -92,13 +105,8 @@ struct StreamGathered {
                 if (index < count) pieces[index] = is_sent(index) ? pairs[i].values() : make_uint2(0, 0);
             }
         }
-        await_receivers();
-    }
-
-    /// A barrier of all of them, to which warps come whole: what is before it may have parted their lanes.
-    static DEVICE void await_receivers() {
-        __syncwarp();
-        barrier_named_anywhere<4, threads>();
+        warp_arrive(received);
+        barrier_wait(received, 0);
     }
 
     /// What sums of a row are multiplied with.
