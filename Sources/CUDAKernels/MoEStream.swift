@@ -89,7 +89,8 @@ struct MoEStream: TemplateKernel, Equatable {
     /// Of it, the rows that are gathered, two barriers, a factor for each row, and the number of the launch.
     private var gatheredByteCount: Int {
         guard gatheredRowCount > 0 else { return 0 }
-        return (gatheredRowCount * (shape.down.slabCount * SlabLayout.columnCount * 2 + 4) + 2 * 8 + 4).rounded(upTo: 16)
+        let rowByteCount = shape.down.slabCount * SlabLayout.columnCount * 2
+        return (gatheredRowCount * (rowByteCount + 4) + 2 * 8 + 4).rounded(upTo: 16)
     }
 
     /// Of it, the rows of the tokens by expert, and what leads to them.
