@@ -176,7 +176,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) route(
     for (u32 place = warp; place < tokenCount; place += warps) {
         const LaneLogits values = next;
         if (place + warps < tokenCount) next.load(router.row(firstToken + place + warps));
-        choices.store(place, router.choose(values, firstToken + place, choices.experts_of(place)));
+        const Choice::LaneChoice choice = router.choose(values, firstToken + place, choices.experts_of(place));
+        choices.store(place, choice);
+        choices.mark(place, choice);
     }
     __syncthreads();
 #if CLUSTER

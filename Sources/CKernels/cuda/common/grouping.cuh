@@ -54,6 +54,14 @@ struct RowGrouping : Choice {
             // Those that keys do not tell are there.
             if (Choice::kKeysHaveExperts) experts_of(token)[lane()] = (u16)choice.expert;
             weights[token * kTopK + lane()] = choice.weight;
+        }
+
+        /// What has been stored, token by token.
+        DEVICE LaneChoice of_slot(u32 slot) const { return {experts[slot], weights[slot]}; }
+
+        /// Marks it in the masks.
+        DEVICE void mark(u32 token, const LaneChoice& choice) const {
+            if (lane() >= kTopK) return;
             u32* mask = masks + firstMask + token / 32 * kPaddedExperts + position_of(choice.expert);
             atomicOr(mask, 1u << token % 32);
         }

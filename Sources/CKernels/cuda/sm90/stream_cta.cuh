@@ -113,23 +113,48 @@ struct StreamCta {
 
     /// By all threads, before they `route`.
     DEVICE void prepare_routing() const {
-        if constexpr (Routed::bytes > 0 && Shape::kTokens > 1) Routed(routed).choices.clear();
+        if constexpr (Routed::bytes > 0)
+            if constexpr (!Routed::kAreFew) Routed(routed).choices.clear();
     }
 
-    /// Routes the tokens if that is left to this launch: one by the warp that copies weights, which goes on at once.
+    /// Routes the tokens if that is left to this launch.
     DEVICE void route() {
         if constexpr (Routed::bytes > 0) {
             if (!arguments.logits) return;
             const Routed routes(routed);
-            if (Shape::kTokens > 1) {
-                routes.route(arguments.logits, arguments.routerBiases, arguments.routerFactor, arguments.tokenCount);
-            } else if (threadIdx.x / 32 == Shape::kWeightCopier) {
-                routes.route_one(arguments.logits, arguments.routerBiases, arguments.routerFactor);
-                barrier_named_arrive<2, Shape::kThreads>();
+            if constexpr (Routed::kAreFew) {
+                route_few(routes);
             } else {
-                barrier_named<2, Shape::kThreads>();
+                routes.route(arguments.logits, arguments.routerBiases, arguments.routerFactor, arguments.tokenCount);
             }
             routing = {routes.list, routes.rows.tokens, routes.rows.weights};
+        }
+    }
+
+    /// By a warp a token: the one that copies weights, which lists the rows and goes on at once, and those before it.
+    DEVICE void route_few(const Routed& routes) const {
+        constexpr u32 tokens = Shape::kTokens;
+        static_assert(tokens <= Shape::kWeightCopier + 1, "a warp for each token");
+        const u32 token = Shape::kWeightCopier - threadIdx.x / 32, tokenCount = tokens == 1 ? 1 : arguments.tokenCount;
+        typename Routed::LaneChoice choice;
+        if (token < tokens) {
+            const typename Routed::Router router(arguments.logits, arguments.routerBiases, arguments.routerFactor);
+            wait_for_previous_kernel();
+            if (token < tokenCount) {
+                choice = routes.choose(router, token);
+                if (tokens > 1) routes.choices.store(token, choice);
+            }
+        }
+        if (token == 0) {
+            if (tokens > 1) {
+                barrier_named<4, 32 * tokens>();
+                choice = routes.choices.of_slot(min((u32)lane, Routed::kRowCount - 1));
+            }
+            routes.list_rows(choice, tokenCount);
+            barrier_named_arrive<2, Shape::kThreads>();
+        } else {
+            if (token < tokens) barrier_named_arrive<4, 32 * tokens>();
+            barrier_named<2, Shape::kThreads>();
         }
     }
 

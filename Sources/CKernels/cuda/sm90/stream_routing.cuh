@@ -10,8 +10,12 @@ struct NoChoice {};
 template <class Choice, int kTokens, int kRows>
 struct StreamRouting {
     typedef RowGrouping<Choice> Grouping;
+    typedef typename Choice::Router Router;
+    typedef typename Choice::LaneChoice LaneChoice;
     static constexpr u32 kRowCount = kTokens * Choice::kTopK;
     static constexpr u32 kBlocks = kRowCount / kRows + (kRowCount < Choice::kExperts ? kRowCount : Choice::kExperts);
+    /// Whether one warp lists all rows: it has a lane for each, and those of an expert are one block.
+    static constexpr bool kAreFew = kRowCount <= 32 && kTokens <= kRows;
     static constexpr u32 kMaskRows = (kTokens + 31) / 32;
     static constexpr u32 kListBytes = 16 + 16 * kBlocks;
     static constexpr u32 bytes = (kListBytes + 8 * kRowCount + Grouping::Choices::bytes(kMaskRows, kTokens) + 15) / 16 * 16;
@@ -27,33 +31,45 @@ struct StreamRouting {
         rows.ofSlots = nullptr;
     }
 
-    /// By one warp, of one token: its experts have a row each.
-    DEVICE void route_one(const char* logits, const float* biases, float factor) const {
-        const typename Choice::Router router(logits, biases, factor);
-        wait_for_previous_kernel();
+    /// By a warp, the experts of a token.
+    DEVICE LaneChoice choose(const Router& router, u32 token) const {
         typename Choice::LaneLogits values;
-        values.load(router.row(0));
-        const typename Choice::LaneChoice choice = router.choose(values, 0, choices.experts);
-        u32 row = 0;
+        values.load(router.row(token));
+        return router.choose(values, token, choices.experts_of(token));
+    }
+
+    /// By one warp, the lane t * kTopK + i with the expert in slot i of token t.
+    DEVICE void list_rows(const LaneChoice& choice, u32 tokenCount) const {
+        const u32 lane = Choice::lane(), rowCount = tokenCount * Choice::kTopK;
+        const u32 expert = lane < rowCount ? choice.expert : ~0u;
+        u32 lower = 0, same = 0;  // lanes with lower experts, and with this one
 #pragma unroll
-        for (u32 slot = 0; slot < Choice::kTopK; ++slot) row += __shfl_sync(ALL_LANES, choice.expert, slot) < choice.expert;
-        if (Choice::lane() < Choice::kTopK) {
-            list->blocks[row] = {choice.expert, row, 1, 0};
-            rows.tokens[row] = 0;
+        for (u32 other = 0; other < kRowCount; ++other) {
+            const u32 otherExpert = __shfl_sync(ALL_LANES, expert, other);
+            lower |= (u32)(otherExpert < expert) << other;
+            same |= (u32)(otherExpert == expert) << other;
+        }
+        const u32 before = same & ((1u << lane) - 1), firstRow = __popc(lower);
+        const bool isFirst = lane < rowCount && before == 0;
+        const u32 firsts = __ballot_sync(ALL_LANES, isFirst);
+        if (isFirst) list->blocks[__popc(lower & firsts)] = {expert, firstRow, (u32)__popc(same), 0};
+        if (lane < rowCount) {
+            const u32 row = firstRow + __popc(before);
+            rows.tokens[row] = lane / Choice::kTopK;
             rows.weights[row] = choice.weight;
         }
-        if (Choice::lane() == 0) list->count = Choice::kTopK;
+        if (lane == 0) list->count = __popc(firsts);
         __syncwarp();
     }
 
     /// By all threads, after the masks have been cleared. A warp has a token.
     DEVICE void route(const char* logits, const float* biases, float factor, u32 tokenCount) const {
-        const typename Choice::Router router(logits, biases, factor);
+        const Router router(logits, biases, factor);
         wait_for_previous_kernel();
         for (u32 token = threadIdx.x / 32; token < tokenCount; token += blockDim.x / 32) {
-            typename Choice::LaneLogits values;
-            values.load(router.row(token));
-            choices.store(token, router.choose(values, token, choices.experts_of(token)));
+            const LaneChoice choice = choose(router, token);
+            choices.store(token, choice);
+            choices.mark(token, choice);
         }
         __syncthreads();
         u32 counts[Choice::kLaneExperts];
