@@ -18,23 +18,25 @@ extension MoEConfiguration {
     /// The rows of a block that the grouped product has kernels for, rising: without those that only more tokens than the
     /// maximum take, which would be compiled for nothing.
     var groupedRowCounts: [Int] {
-        let (few, middle, many) = MoEGemm.rowCounts
-        let largest = groupedRowCount(tokenCount: maximumTokenCount)
-        return (hasMiddleBlocks ? [few, middle, many] : [few, many]).filter { $0 <= largest }
+        let smaller = blockSizes.prefix { $0.meanRowCount * expertCount < maximumTokenCount * topK }
+        return Set(smaller.map(\.rowCount) + [groupedRowCount(tokenCount: maximumTokenCount)]).sorted()
     }
 
-    /// Weights that are stored as fragments gain nothing from items of six blocks; rounded rows are a choice of accuracy.
-    private var hasMiddleBlocks: Bool { format.isFP4 && activationPrecision == .full }
-
     /// The rows of a block that are best for so many tokens in the grouped product.
+    func groupedRowCount(tokenCount: Int) -> Int {
+        let fitting = blockSizes.first { tokenCount * topK <= $0.meanRowCount * expertCount }
+        return fitting?.rowCount ?? MoEGemm.rowCounts.many
+    }
+
+    /// The best blocks for up to so many rows an expert, rising; for more, the largest.
     ///
     /// Measured on an H100 (docs/kernels-gpu-notes.md). Experts have about as many rows as the mean, so somewhat more than that
-    /// fit into a block.
-    func groupedRowCount(tokenCount: Int) -> Int {
+    /// should fit into a block, or into two equal ones.
+    private var blockSizes: [(meanRowCount: Int, rowCount: Int)] {
         let (few, middle, many) = MoEGemm.rowCounts
-        let rowCount = tokenCount * topK
-        if rowCount <= 56 * expertCount { return few }
-        return rowCount <= 80 * expertCount && hasMiddleBlocks ? middle : many
+        // Weights that are stored as fragments gain nothing from items of six blocks; rounded rows are a choice of accuracy.
+        guard format.isFP4, activationPrecision == .full else { return [(56, few)] }
+        return [(56, few), (80, middle), (148, many), (180, middle)]
     }
 
     /// The blocks that so many rows take at most, however they are divided among the experts.

@@ -36,7 +36,7 @@ struct MoEGemm: TemplateKernel, Hashable, CustomStringConvertible {
     static let path = "sm90/moe_gemm.cu"
     static let function = "multiply_experts"
     static let argumentsName = "MoeGemmArguments"
-    /// The token rows of a block that there are kernels for: for up to 56 rows an expert, for up to 80, and for more.
+    /// The token rows of a block that there are kernels for; `MoEConfiguration.groupedRowCount(tokenCount:)` chooses.
     static let rowCounts = (few: 64, middle: 96, many: 144)
     /// The same where rows are all tokens: of a shared expert or a linear layer.
     static let denseRowCount = 128

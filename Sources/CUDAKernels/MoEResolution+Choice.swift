@@ -43,12 +43,13 @@ extension MoEResolution {
                 .unsupported,
                 "MoE layer: no kernel for \(first) to \(maximum) tokens; \(lines.joined(separator: "; "))")
         }
-        for rowCount in configuration.groupedRowCounts where first <= maximum {
-            let last = (first...maximum).last { configuration.groupedRowCount(tokenCount: $0) == rowCount }
-            guard let last else { continue }
+        while first <= maximum {
+            let rowCount = configuration.groupedRowCount(tokenCount: first)
+            let others = (first...maximum).lazy.filter { configuration.groupedRowCount(tokenCount: $0) != rowCount }
+            let next = others.first ?? maximum + 1
             let product = MoEGemm(shape: configuration.shape, hasOneRow: configuration.topK == 1, rowCount: rowCount)
-            choices.append(Choice(tokenCounts: first...last, backend: .throughput, kernel: "\(product)"))
-            first = last + 1
+            choices.append(Choice(tokenCounts: first...next - 1, backend: .throughput, kernel: "\(product)"))
+            first = next
         }
     }
 

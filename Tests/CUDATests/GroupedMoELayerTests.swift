@@ -55,7 +55,8 @@ extension FakeDriverTests {
             "kernels for more rows than a layer's tokens can take are neither compiled nor loaded",
             arguments: [
                 (WeightFormat.nvfp4, 1, [64]), (.nvfp4, 224, [64]), (.nvfp4, 225, [64, 96]), (.nvfp4, 320, [64, 96]),
-                (.nvfp4, 321, [64, 96, 144]), (.bfloat16, 224, [64]), (.bfloat16, 225, [64, 144]),
+                (.nvfp4, 321, [64, 96, 144]), (.nvfp4, 600, [64, 96, 144]), (.bfloat16, 224, [64]),
+                (.bfloat16, 225, [64, 144]),
             ])
         func blockSizes(format: WeightFormat, tokenCount: Int, rowCounts: [Int]) {
             var configuration = MoEConfiguration.llama4
@@ -68,6 +69,19 @@ extension FakeDriverTests {
             configuration.activationPrecision = .nvfp4
             let rounded = Set(QuantizedExperts.gemms(configuration).map(\.rowCount))
             #expect(rounded.sorted() == (rowCounts.count == 1 ? [64] : [64, 144]))
+        }
+
+        @Test("blocks, or two of them, have room for somewhat more rows than experts have on average")
+        func blocksByMeanRows() throws {
+            var configuration = MoEConfiguration.llama4
+            configuration.sharedExpertCount = 0
+            configuration.backend = .throughput
+            configuration.maximumTokenCount = 800
+            let resolution = try MoEResolution(configuration, on: loader.context.device)
+            #expect(resolution.choices.map(\.tokenCounts) == [1...224, 225...320, 321...592, 593...720, 721...800])
+            for (choice, rowCount) in zip(resolution.choices, [64, 96, 144, 96, 144]) {
+                #expect(choice.kernel.contains("blocks of \(rowCount) rows"))
+            }
         }
 
         @Test("more tokens need a product and a router more for each size of block")
