@@ -14,8 +14,9 @@ struct StreamRouting {
     typedef typename Choice::LaneChoice LaneChoice;
     static constexpr u32 kRowCount = kTokens * Choice::kTopK;
     static constexpr u32 kBlocks = kRowCount / kRows + (kRowCount < Choice::kExperts ? kRowCount : Choice::kExperts);
-    /// Whether one warp lists all rows: it has a lane for each, and those of an expert are one block.
-    static constexpr bool kAreFew = kRowCount <= 32 && kTokens <= kRows;
+    /// Whether one warp lists all rows: it has a lane for each, and those of an expert are one block. For more tokens than
+    /// four it gains nothing, and takes registers that there are not.
+    static constexpr bool kAreFew = kRowCount <= 32 && kTokens <= kRows && kTokens <= 4;
     static constexpr u32 kMaskRows = (kTokens + 31) / 32;
     static constexpr u32 kListBytes = 16 + 16 * kBlocks;
     static constexpr u32 bytes = (kListBytes + 8 * kRowCount + Grouping::Choices::bytes(kMaskRows, kTokens) + 15) / 16 * 16;
