@@ -27,6 +27,29 @@ import Testing
         #expect(used.count == 32)
     }
 
+    @Test("where experts are in groups, the best groups have the largest logits", arguments: [1, 5])
+    func groups(tokenCount: Int) {
+        let groups = LayerShape.deepSeekV3.groups
+        var random = SplitMix64(seed: 3)
+        let logits = RouterLogits(tokenCount: tokenCount, expertCount: 256, topK: 8, groups: groups, using: &random)
+        let size = 256 / groups.count
+        for set in logits.sets {
+            #expect(experts(set, expertCount: 256, topK: 8).count == logits.distinctExpertCount)
+            for row in 0..<tokenCount {
+                let token = Array(set[row * 256..<(row + 1) * 256])
+                let scores = (0..<groups.count).map { group in
+                    token[group * size..<(group + 1) * size].sorted().suffix(2).reduce(0, +)
+                }
+                let best = Set(RouterLogits.largest(scores[...], count: groups.chosenCount))
+                let grouped = token.indices.map { best.contains($0 / size) ? token[$0] : -1 }
+                #expect(
+                    RouterLogits.largest(grouped[...], count: 8)
+                        == RouterLogits.largest(token[...], count: 8))
+            }
+        }
+        #expect(Set(logits.sets).count == logits.sets.count)
+    }
+
     @Test("a token's logits are distinct numbers of BF16", arguments: [8, 512, 4096])
     func values(expertCount: Int) {
         var random = SplitMix64(seed: 1)

@@ -36,9 +36,24 @@ extension CUDAKernelBenchmark {
             .quantize, layout: tiling.name, tokenCount: tokenCount, work: work, times: times, limits: limits)
     }
 
+    /// How a layer of the shape chooses experts.
+    var routeMethod: Route.Method {
+        guard shape.groups != .one else { return Route.Method(shape.routing.score) }
+        return .biasedSigmoid(
+            groupCount: shape.groups.count, chosenGroupCount: shape.groups.chosenCount, renormalized: true)
+    }
+
+    /// The biases that the choice adds, zeros, so that the largest logits are chosen; nil if it adds none.
+    func makeRouterBiases() throws -> DeviceBuffer<Float>? {
+        guard case .biasedSigmoid = routeMethod else { return nil }
+        let biases = try DeviceBuffer<Float>(loader.context, count: shape.expertCount)
+        try stream.fill(biases, byte: 0)
+        return biases
+    }
+
     func makeRouter(tokenCount: Int) throws -> Router {
         try Route(
-            Route.Method(shape.routing.score), logits: .bfloat16, expertCount: shape.expertCount,
+            routeMethod, logits: .bfloat16, expertCount: shape.expertCount,
             topK: shape.routing.topK, blockRowCounts: MoELayer.blockRowCounts
         ).load(from: loader.sources, loader.cache, in: loader.context, tokenCount: tokenCount)
     }
@@ -47,12 +62,13 @@ extension CUDAKernelBenchmark {
     func route(_ tokenCount: Int, _ router: Router) throws -> KernelRow {
         let logits = RouterLogits(shape, tokenCount: tokenCount, seed: seed)
         let values = logits.sets[0]
-        let buffer = try bfloat16(values)
+        let (buffer, biases) = (try bfloat16(values), try makeRouterBiases())
         let rows = try RoutedRows(loader.context, router.route, tokenCount: tokenCount)
         let workspace = try RouteWorkspace(for: router.route, on: stream)
         try stream.fill(rows.rowTokens, byte: 0xFF)
         let times = try GraphTimer(stream: stream, launchCount: 64).measure { _ in
-            try router.launch(on: stream, logits: buffer, tokenCount: tokenCount, into: rows, workspace: workspace)
+            try router.launch(
+                on: stream, logits: buffer, biases: biases, tokenCount: tokenCount, into: rows, workspace: workspace)
         }
         var tokens: [[UInt32]] = .init(repeating: [], count: shape.expertCount)
         for (token, choice) in RouterLogits.choices(values, shape).enumerated() {

@@ -58,6 +58,7 @@ public struct CUDAKernelBenchmark {
             hiddenSize: shape.hiddenSize, intermediateSize: shape.intermediateSize, expertCount: shape.expertCount,
             routing: shape.routing, activation: ExpertActivation(shape.activation),
             format: shape.format == .nvfp4 ? .nvfp4 : .mxfp4, maximumTokenCount: tokenCounts.max() ?? 1)
+        configuration.routing = routeMethod
         configuration.hasBiases = shape.hasBiases
         configuration.backend = backend
         configuration.activationPrecision = activationPrecision

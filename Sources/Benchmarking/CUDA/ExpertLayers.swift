@@ -8,6 +8,7 @@ struct ExpertLayers {
     private let benchmark: CUDAKernelBenchmark
     private let layers: [MoELayer]
     private let workspace: MoEWorkspace
+    private let routerBiases: DeviceBuffer<Float>?
     private var shape: LayerShape { benchmark.shape }
 
     /// Makes as many copies as rotation needs; the experts of a layer have equal weights at addresses of their own.
@@ -32,6 +33,7 @@ struct ExpertLayers {
             try [first]
             + weights.dropFirst().map { try MoELayer(configuration, weights: $0, loader: loader, on: stream) }
         workspace = try MoEWorkspace(configuration, on: stream)
+        routerBiases = try benchmark.makeRouterBiases()
         self.benchmark = benchmark
     }
 
@@ -41,8 +43,8 @@ struct ExpertLayers {
         let sets = try logits.sets.map(benchmark.bfloat16)
         return try measure(.moe, tokenCount, logits) { index, input, output in
             try layers[index % layers.count].enqueue(
-                tokenCount: tokenCount, input: input, logits: sets[index / layers.count % sets.count], output: output,
-                workspace: workspace, on: benchmark.stream)
+                tokenCount: tokenCount, input: input, logits: sets[index / layers.count % sets.count],
+                routerBiases: routerBiases, output: output, workspace: workspace, on: benchmark.stream)
         }
     }
 

@@ -26,6 +26,9 @@ public struct LayerShape: Sendable, Equatable {
     public var expertCount: Int
     /// How experts are chosen.
     public var routing: Routing
+    /// The groups that experts are chosen from by biased sigmoids, where a device has that choice; the benchmark's logits
+    /// are such that it chooses the same experts as `routing`.
+    var groups = RouterLogits.Groups.one
     /// The function between an expert's products.
     public var activation: GatedActivation = .swiglu
     /// The format of the weights.
@@ -66,10 +69,14 @@ public struct LayerShape: Sendable, Equatable {
         return shape
     }()
 
-    /// DeepSeek-V3, without its shared expert; chosen by softmax in place of its biased groups.
-    public static let deepSeekV3 = LayerShape(
-        name: "deepseek-v3", hiddenSize: 7168, intermediateSize: 2048, expertCount: 256,
-        routing: Routing(topK: 8, score: .softmax(renormalized: true), weightPlacement: .output))
+    /// DeepSeek-V3, without its shared expert; on a CPU chosen by softmax, without its groups.
+    public static let deepSeekV3 = {
+        var shape = LayerShape(
+            name: "deepseek-v3", hiddenSize: 7168, intermediateSize: 2048, expertCount: 256,
+            routing: Routing(topK: 8, score: .softmax(renormalized: true), weightPlacement: .output))
+        shape.groups = RouterLogits.Groups(count: 8, chosenCount: 4)
+        return shape
+    }()
 
     /// The shapes that have a name.
     public static let named: [LayerShape] = [.scout, .qwen330BA3B, .gptOSS120B, .deepSeekV3]
