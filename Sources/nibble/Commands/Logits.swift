@@ -10,7 +10,7 @@ struct Logits: AsyncParsableCommand {
 
     @OptionGroup(title: "Model") var modelOptions: ModelOptions
 
-    @Option(help: ArgumentHelp("The sequence as token ids.", valueName: "1,2,3"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The sequence as token ids.", valueName: "1,2,3"))
     var tokens: TokenList
 
     @Option(name: .shortAndLong, help: ArgumentHelp("The file to write; it must not exist.", valueName: "file"))

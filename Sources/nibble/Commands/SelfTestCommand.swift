@@ -20,7 +20,9 @@ struct SelfTestCommand: AsyncParsableCommand {
     @Option(help: "The device to test: cuda.")
     var device: Device = .cuda
 
-    @Option(help: ArgumentHelp("Seed of all inputs. (default: a random one, which is printed)", valueName: "s"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Seed of all inputs. (default: a random one, which is printed)", valueName: "s"))
     var seed: UInt64?
 
     @Option(
