@@ -174,10 +174,3 @@ extension SafeTensorsWriter.Declaration {
     /// Bytes of the tensor.
     var byteCount: Int { shape.reduce(1, *) * elementType.bitCount / 8 }
 }
-
-extension TensorView {
-    /// An error about this tensor.
-    func error(_ code: ModelFileError.Code, _ message: String) -> ModelFileError {
-        ModelFileError(code, file: file.path, item: name.shortenedForMessage, message)
-    }
-}
