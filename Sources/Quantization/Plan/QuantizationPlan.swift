@@ -155,6 +155,7 @@ struct QuantizationPlan {
         summary.quantizedModules = Set(summary.quantizedModules).sorted()
         summary.keptModules = Set(summary.keptModules + tiedHeads()).sorted()
         summary.unalignedModules.sort { $0.name < $1.name }
+        summary.unmatchedExclusions = selection.unmatched(by: checkpoint.tensors.compactMap { WeightKind($0) })
         summary.sourceByteCount = checkpoint.byteCount
         let declarations = shards.flatMap { $0.tensors.flatMap(\.declarations) }
         summary.byteCount = declarations.reduce(0) { $0 + $1.byteCount }
