@@ -146,6 +146,8 @@ import Testing
             (["inspect", "/nonexistent"], "/nonexistent"),
             (["logits", "--tokens", "1", "--output", "/nonexistent/x"], "/nonexistent/x"),
             (["logits", "--tokens", "1", "--output", "/etc/hostname"], "exists"),
+            (["logits", "--tokens", "1", "--output", String(repeating: "x", count: 300)], "too long"),
+            (["quantize", Golden.path("models/qwen3_dense-bf16"), ""], "'': expected the path of a folder"),
         ])
     func failedRun(_ arguments: [String], _ expected: String) throws {
         let result = try CommandRunner.run(arguments)

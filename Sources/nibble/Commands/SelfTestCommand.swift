@@ -80,7 +80,9 @@ struct OperationList: ExpressibleByArgument {
     let operations: Set<SelfTest.Operation>
 
     init?(argument: String) {
-        let found = argument.split(separator: ",").map { SelfTest.Operation(rawValue: String($0)) }
+        let found = argument.split(separator: ",", omittingEmptySubsequences: false).map {
+            SelfTest.Operation(rawValue: String($0))
+        }
         let known = found.compactMap { $0 }
         guard !known.isEmpty, known.count == found.count else { return nil }
         operations = Set(known)
