@@ -94,6 +94,13 @@ struct BenchLatency: AsyncParsableCommand {
                     "--input-len and --output-len: \(inputLen + outputLen) tokens exceed the context of "
                         + "\(specification.contextLength)")
             }
+            let leastByteCount = specification.matrixElementCount / 2
+            guard leastByteCount <= backend.memoryByteCount else {
+                throw EngineError(
+                    .unsupported,
+                    "the model's weights take \(leastByteCount) bytes at 4 bits each, this machine has "
+                        + "\(backend.memoryByteCount)")
+            }
             let weights = try loader.load(specification)
             let transformer = try Transformer(
                 specification: specification, weights: weights, backend: backend, maximumRowCount: rowCount)
