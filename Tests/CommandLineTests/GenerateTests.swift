@@ -93,6 +93,20 @@ import Testing
         #expect(count > 12)
     }
 
+    @Test("a chat ends with its story: the model goes on with the begin token of another one")
+    func endOfStory() throws {
+        let result = try CommandRunner.run([
+            "generate", "Tell me a story about a dog.", "--chat", "--seed", "3", "--output-format", "json",
+        ])
+        let json = try JSON(parsing: result.output)
+        #expect(json["finish_reason"] == .string("stop"))
+        guard case .array(let tokens) = json["tokens"] else {
+            Issue.record("no tokens")
+            return
+        }
+        #expect(!tokens.isEmpty && !tokens.contains(.integer(0)))
+    }
+
     @Test(
         "wrong use ends with status 64 and says what is wrong",
         arguments: [
