@@ -9,11 +9,11 @@ public struct DecodeStretch: Sendable {
     /// Bytes per second that all threads read after the last step.
     public let bandwidthAfter: Double
 
-    /// The part of the bandwidth that the steps reached, if each read `weights` bytes and `cachePerPosition` bytes for
-    /// each position so far.
-    func shareOfBandwidth(weights: Int, cachePerPosition: Int) -> Double {
-        let meanPosition = Double(positions.lowerBound + positions.upperBound + 1) / 2
-        let byteCount = Double(weights) + Double(cachePerPosition) * meanPosition
+    /// The part of the bandwidth that the steps reached.
+    ///
+    /// - Parameter byteCount: gives the bytes that the step of a position reads.
+    func shareOfBandwidth(byteCount: (_ position: Int) -> Int) -> Double {
+        let byteCount = Double(positions.reduce(0) { $0 + byteCount($1) }) / Double(positions.count)
         return byteCount / Statistics(stepSeconds).median / ((bandwidthBefore + bandwidthAfter) / 2)
     }
 }

@@ -26,16 +26,17 @@ public struct LatencyReport {
         self.volume = volume
         readBandwidth = Statistics(result.stretches.flatMap { [$0.bandwidthBefore, $0.bandwidthAfter] })
         let shares = result.stretches.map {
-            $0.shareOfBandwidth(weights: volume.weights, cachePerPosition: volume.cachePerPosition)
+            $0.shareOfBandwidth { volume.weights + volume.cache(at: $0) }
         }
         // At larger batches it is unknown which experts are hit.
         shareOfBandwidth = benchmark.batchSize == 1 ? Statistics(shares).median : nil
         self.peakResidentByteCount = peakResidentByteCount
     }
 
-    /// The bytes that a step at batch 1 reads, with keys and values of the mean context.
+    /// The bytes that a step at batch 1 reads on average, with the keys and values that it sees.
     private var bytesPerToken: Int {
-        volume.weights + volume.cachePerPosition * (benchmark.inputLength + benchmark.outputLength / 2)
+        let positions = benchmark.inputLength..<benchmark.inputLength + benchmark.outputLength - 1
+        return volume.weights + positions.reduce(0) { $0 + volume.cache(at: $1) } / positions.count
     }
 
     private var prefillRate: Double {

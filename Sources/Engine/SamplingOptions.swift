@@ -38,7 +38,6 @@ public struct SamplingOptions: Sendable, Equatable {
         try require(topP > 0 && topP <= 1, "top-p", topP, "more than 0 and at most 1")
         try require((0...1).contains(minP), "min-p", minP, "0 to 1")
         try require(
-            repetitionPenalty > 0 && repetitionPenalty <= 100, "repetition-penalty", repetitionPenalty,
-            "more than 0 and at most 100")
+            (0.01...100).contains(repetitionPenalty), "repetition-penalty", repetitionPenalty, "0.01 to 100")
     }
 }

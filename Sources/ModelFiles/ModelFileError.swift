@@ -33,6 +33,7 @@ public struct ModelFileError: Error, Equatable, CustomStringConvertible {
 
     /// One line: the file, the item and the message.
     public var description: String {
-        if let item { "\(file): \(item): \(message)" } else { "\(file): \(message)" }
+        let file = file.isEmpty ? "''" : file
+        return if let item { "\(file): \(item): \(message)" } else { "\(file): \(message)" }
     }
 }

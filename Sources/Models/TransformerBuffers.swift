@@ -32,8 +32,7 @@ struct TransformerBuffers<B: Backend> {
             rowCount: rowCount,
             columnCount: specification.attentions.map { $0.queryHeadCount * $0.headSize }.max() ?? 0)
         routerLogits = try backend.makeActivations(rowCount: rowCount, columnCount: specification.maximumExpertCount)
-        mixed = try backend.makeActivations(
-            rowCount: specification.maximumExpertCount > 0 ? rowCount : 0, columnCount: hiddenSize)
+        mixed = try backend.makeActivations(rowCount: rowCount, columnCount: hiddenSize)
         selected = try backend.makeActivations(rowCount: Self.logitRowCount, columnCount: hiddenSize)
         logits = try backend.makeActivations(
             rowCount: Self.logitRowCount, columnCount: specification.vocabularySize)

@@ -14,6 +14,8 @@ public struct QuantizationSummary: Sendable, Equatable {
     public internal(set) var keptModules: [String] = []
     /// Those of ``keptModules`` that would be quantized if their size allowed it.
     public internal(set) var unalignedModules: [UnalignedModule] = []
+    /// The globs of those that were asked to be excluded that match no module.
+    public internal(set) var unmatchedExclusions: [String] = []
     /// Bytes of all tensors before.
     public internal(set) var sourceByteCount = 0
     /// Bytes of all tensors after.

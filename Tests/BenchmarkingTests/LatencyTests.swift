@@ -6,12 +6,30 @@ import Testing
 @testable import Benchmarking
 
 @Suite struct LatencyTests {
-    @Test("a stretch's share is of the mean bandwidth around it, with the cache of its mean position")
+    @Test("a stretch's share is of the mean bandwidth around it, with the mean bytes of its positions")
     func share() {
         let stretch = DecodeStretch(
             positions: 3..<6, stepSeconds: [9, 2, 1], bandwidthBefore: 100, bandwidthAfter: 200)
         // The steps read 4, 5 and 6 positions.
-        #expect(stretch.shareOfBandwidth(weights: 100, cachePerPosition: 10) == 150.0 / 2 / 150)
+        #expect(stretch.shareOfBandwidth { 100 + 10 * ($0 + 1) } == 150.0 / 2 / 150)
+    }
+
+    @Test("a token reads the keys and values that masks show it, and no others")
+    func visibleCache() throws {
+        let sliding = try ModelSpecification(
+            config: Self.config(
+                """
+                "use_sliding_window": true, "sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"],
+                """))
+        let backend = try CPUBackend(threadCount: 1)
+        let weights = try ModelLoader(
+            synthetic: SyntheticWeights(quantization: QuantizationConfig(config: Self.config())), backend: backend
+        ).load(sliding)
+        let volume = ReadVolume(sliding, weights: weights)
+        // Two key and two value heads of 16 float32 numbers.
+        let byteCount = 4 * 16 * 4
+        #expect(volume.cachePerPosition == 2 * byteCount)
+        #expect([0, 7, 8, 30].map(volume.cache) == [2, 16, 8 + 9, 8 + 31].map { $0 * byteCount })
     }
 
     @Test("bandwidth is measured before, between and after stretches of all steps", arguments: [1, 2])
@@ -63,9 +81,10 @@ import Testing
         #expect(ReadBandwidth.measure(backend, weights: weights.memory) > 0)
     }
 
-    private static func config() throws -> ConfigObject {
+    /// A small model, with further fields that each end with a comma.
+    private static func config(_ fields: String = "") throws -> ConfigObject {
         let text = """
-            {"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "hidden_size": 64,
+            {\(fields) "architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "hidden_size": 64,
              "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
              "num_experts": 2, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "norm_topk_prob": true,
              "decoder_sparse_step": 1, "mlp_only_layers": [], "vocab_size": 96, "max_position_embeddings": 64,

@@ -27,8 +27,10 @@ struct EnvironmentTests {
 
     @Test("operations that the self-test does not have are refused")
     func refusedOperations() throws {
-        let result = try CommandRunner.run(["selftest", "--only", "quantize,sort"])
-        #expect(result.status == 64 && result.errors.contains("--only"))
+        for operations in ["quantize,sort", "quantize,,moe", "moe,", ""] {
+            let result = try CommandRunner.run(["selftest", "--only", operations])
+            #expect(result.status == 64 && result.errors.contains("'\(operations)' is invalid for '--only"))
+        }
     }
 
     @Test("a backend of experts that there is not is refused by name, and running a model on a GPU too")

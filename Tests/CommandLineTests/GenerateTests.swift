@@ -38,6 +38,14 @@ import Testing
         for key in ["text", "ttft_ms", "tpot_ms"] { #expect(json[key] != nil) }
     }
 
+    @Test("a seed is printed as it was given")
+    func largestSeed() throws {
+        let result = try CommandRunner.run([
+            "generate", "--tokens", "1", "--max-new-tokens", "1", "--output-format", "json", "--seed", "\(UInt64.max)",
+        ])
+        #expect(try JSON(parsing: result.output)["seed"] == .string("18446744073709551615"))
+    }
+
     @Test("token ids in place of a text give the same continuation")
     func tokensAsPrompt() throws {
         let text = try CommandRunner.run([
@@ -85,31 +93,50 @@ import Testing
         #expect(count > 12)
     }
 
+    @Test("a chat ends with its story: the model goes on with the begin token of another one")
+    func endOfStory() throws {
+        let result = try CommandRunner.run([
+            "generate", "Tell me a story about a dog.", "--chat", "--seed", "3", "--output-format", "json",
+        ])
+        let json = try JSON(parsing: result.output)
+        #expect(json["finish_reason"] == .string("stop"))
+        guard case .array(let tokens) = json["tokens"] else {
+            Issue.record("no tokens")
+            return
+        }
+        #expect(!tokens.isEmpty && !tokens.contains(.integer(0)))
+    }
+
     @Test(
         "wrong use ends with status 64 and says what is wrong",
         arguments: [
             (["generate"], "prompt"),
             (["generate", "x", "--tokens", "1"], "not both"),
-            (["generate", "x", "--temperature", "-1"], "temperature"),
+            (["generate", "x", "--temperature", "-1"], "--temperature: expected 0 to 100, found -1"),
             (["generate", "x", "--temperature", "nan"], "temperature"),
-            (["generate", "x", "--top-k", "-5"], "top-k"),
+            (["generate", "x", "--top-k", "-5"], "--top-k: expected 0 (all) or a positive count, found -5"),
             (["generate", "x", "--top-p", "0"], "top-p"),
             (["generate", "x", "--min-p", "1.5"], "min-p"),
             (["generate", "x", "--repetition-penalty", "0"], "repetition-penalty"),
+            (["generate", "x", "--repetition-penalty", "1e-40"], "--repetition-penalty: expected 0.01 to 100"),
             (["generate", "x", "--max-new-tokens", "0"], "max-new-tokens"),
+            (["generate", "x", "--max-new-tokens", "-1"], "--max-new-tokens: expected a positive count, found -1"),
             (["generate", "x", "--threads", "0"], "threads"),
             (["generate", "x", "--threads", "1000000"], "threads"),
-            (["generate", "x", "--seed", "-1"], "seed"),
+            (["generate", "x", "--seed", "-1"], "'-1' is invalid for '--seed"),
             (["generate", "x", "--device", "tpu"], "device"),
             (["generate", "x", "--activations", "int3"], "activations"),
             (["generate", "x", "--stop", ""], "stop"),
             (["generate", "--tokens", "1,,2"], "tokens"),
-            (["generate", "--tokens", "-1"], "tokens"),
+            (["generate", "--tokens", "-1"], "'-1' is invalid for '--tokens"),
             (["generate", "--tokens", "1", "--chat"], "chat"),
             (["generate", "x", "--no-such-flag"], "no-such-flag"),
             (["nonsense"], "nonsense"),
             (["logits", "--tokens", "1"], "output"),
             (["perplexity"], "text"),
+            (["bench", "latency", "--num-iters", "-1"], "--num-iters: expected 1 to 10000, found -1"),
+            (["bench", "latency", "--output-len", "1"], "--output-len: expected 2"),
+            (["bench", "latency", "--config", "x"], "--load-format dummy"),
         ])
     func wrongUse(_ arguments: [String], _ expected: String) throws {
         let result = try CommandRunner.run(arguments)
@@ -126,11 +153,15 @@ import Testing
             (["generate", "--tokens", "4096"], "4096"),
             (["generate", "--tokens", "99999999999"], "vocabulary"),
             (["generate", "x", "--model", "/dev/null"], "/dev/null"),
+            (["generate", "x", "--model", ""], "'': no such folder"),
+            (["bench", "latency", "--input-len", "1000", "--output-len", "64"], "exceed the context of 1024"),
             (["perplexity", "--text", "/nonexistent"], "/nonexistent"),
             (["perplexity", "--text", "/dev/null"], "/dev/null"),
             (["inspect", "/nonexistent"], "/nonexistent"),
             (["logits", "--tokens", "1", "--output", "/nonexistent/x"], "/nonexistent/x"),
             (["logits", "--tokens", "1", "--output", "/etc/hostname"], "exists"),
+            (["logits", "--tokens", "1", "--output", String(repeating: "x", count: 300)], "too long"),
+            (["quantize", Golden.path("models/qwen3_dense-bf16"), ""], "'': expected the path of a folder"),
         ])
     func failedRun(_ arguments: [String], _ expected: String) throws {
         let result = try CommandRunner.run(arguments)
@@ -148,10 +179,17 @@ import Testing
 
     @Test("environment variables that Nibble cannot use are refused by name")
     func environment() throws {
-        for (name, value) in [("NIBBLE_THREADS", "many"), ("NIBBLE_CPU", "z80")] {
+        #if arch(x86_64)
+            let otherProcessors = "neon"
+        #else
+            let otherProcessors = "avx2"
+        #endif
+        for (name, value) in [
+            ("NIBBLE_THREADS", "many"), ("NIBBLE_CPU", "z80"), ("NIBBLE_CPU", otherProcessors),
+        ] {
             let result = try CommandRunner.run(["env"], environment: [name: value])
             #expect(result.status == 1)
-            #expect(result.errors.contains(name))
+            #expect(result.errors.contains(name) && result.errors.contains("found '\(value)'"))
         }
         let result = try CommandRunner.run(["env"], environment: ["NIBBLE_THREADS": "1", "NIBBLE_CPU": "plain"])
         #expect(result.status == 0)

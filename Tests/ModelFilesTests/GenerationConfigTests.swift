@@ -45,8 +45,10 @@ import Testing
         "refuses values out of range",
         arguments: [
             (#"{"temperature": -1}"#, "temperature"), (#"{"temperature": "hot"}"#, "temperature"),
-            (#"{"top_p": 1.5}"#, "top_p"), (#"{"top_k": -1}"#, "top_k"), (#"{"top_k": 1.5}"#, "top_k"),
+            (#"{"top_p": 1.5}"#, "top_p"), (#"{"top_p": 0}"#, "top_p"), (#"{"top_k": -1}"#, "top_k"),
+            (#"{"top_k": 1.5}"#, "top_k"),
             (#"{"min_p": 2}"#, "min_p"), (#"{"repetition_penalty": 0}"#, "repetition_penalty"),
+            (#"{"repetition_penalty": 1e-40}"#, "repetition_penalty"),
             (#"{"do_sample": 1}"#, "do_sample"), (#"{"eos_token_id": [1, -2]}"#, "eos_token_id[1]"),
             (#"{"eos_token_id": 4294967296}"#, "eos_token_id"), (#"{"bos_token_id": {}}"#, "bos_token_id"),
         ])

@@ -19,11 +19,13 @@ import Testing
 
     @Test("a program that asks for it ends with a message when bytes of a file are gone")
     func lostBytes() async throws {
+        // In this process, whose folder is deleted.
+        let path = try folder.write([UInt8](repeating: 1, count: 1 << 20), to: "shortened")
+        let otherPaths = try (0..<2).map { try folder.write([1], to: "other \($0)") }
         let result = await #expect(processExitsWith: .exitCode(1), observing: [\.standardErrorContent]) {
+            [path = path as String, otherPaths = otherPaths as [String]] in
             MappedFile.exitOnLostBytes()
-            let folder = try TemporaryFolder()
-            let path = try folder.write([UInt8](repeating: 1, count: 1 << 20), to: "shortened")
-            let others = try (0..<2).map { try MappedFile(path: folder.write([1], to: "other \($0)")) }
+            let others = try otherPaths.map { try MappedFile(path: $0) }
             let file = try MappedFile(path: path)
             truncate(path, 0)
             let sum = file.withBytes { $0.reduce(0) { $0 + Int($1) } }

@@ -8,6 +8,14 @@ import Testing
 
     init() throws { folder = try TemporaryFolder() }
 
+    @Test("tells which of the globs match no module")
+    func unmatchedExclusions() throws {
+        let globs = ["*q_proj", "*v_porj", "a.?_proj", ""]
+        let summary = try summary(["a.q_proj.weight": [16, 16], "b.weight": [16, 16]], excluding: globs)
+        #expect(summary.unmatchedExclusions == ["*v_porj", ""])
+        #expect(summary.quantizedModules == ["b"])
+    }
+
     private func summary(_ shapes: [String: [Int]], excluding globs: [String] = []) throws -> QuantizationSummary {
         let source = try folder.makeModel(
             tensors: shapes.sorted { $0.key < $1.key }.map { .init($0.key, shape: $0.value) })

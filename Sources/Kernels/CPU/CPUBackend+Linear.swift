@@ -3,7 +3,8 @@ import CCPUKernels
 extension CPUBackend {
     /// Packs matrices with the same input into a linear layer.
     ///
-    /// - Throws: ``KernelError`` if there are none, their shapes are not supported or disagree, or a scale is NaN.
+    /// - Throws: ``KernelError`` if there are none, their shapes are not supported or disagree, a scale is NaN, or there is not the
+    ///   memory.
     public func makeLinear(_ parts: [WeightMatrix], bias: [Float]?) throws(KernelError) -> CPULinear {
         guard let first = parts.first else { throw KernelError("a linear layer without matrices") }
         var shapes: [PackedShape] = []
@@ -19,6 +20,7 @@ extension CPUBackend {
         if let bias, bias.count != rowCount {
             throw KernelError("\(first.name): a bias of \(bias.count) values, expected \(rowCount)")
         }
+        try AvailableMemory.require(shapes.lazy.map(\.byteCount), for: first.name)
         var packed: [PackedMatrix] = []
         var plan = PackingPlan()
         for (part, shape) in zip(parts, shapes) {

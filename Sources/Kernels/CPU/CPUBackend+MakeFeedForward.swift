@@ -5,7 +5,8 @@ extension CPUBackend {
     ///
     /// Gate and up blocks lie beside each other, since a thread needs both for its part of the hidden rows.
     ///
-    /// - Throws: ``KernelError`` if there are none, their shapes are not supported or disagree, or a scale is NaN.
+    /// - Throws: ``KernelError`` if there are none, their shapes are not supported or disagree, a scale is NaN, or there is not the
+    ///   memory.
     public func makeFeedForward(
         _ experts: [ExpertWeights], activation: GatedActivation
     ) throws(KernelError) -> CPUFeedForward {
@@ -16,6 +17,7 @@ extension CPUBackend {
                 try ExpertShapes(
                     of: expert, hiddenSize: first.gate.columnCount, intermediateSize: first.gate.rowCount))
         }
+        try AvailableMemory.require(shapes.lazy.map(\.byteCount), for: first.gate.name)
         var plan = PackingPlan()
         var placed: [CPUFeedForward.Expert] = []
         for (expert, shapes) in zip(experts, shapes) {

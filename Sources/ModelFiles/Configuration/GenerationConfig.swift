@@ -8,15 +8,15 @@ public struct GenerationConfig: Sendable, Equatable {
     public var paddingToken: Int?
     /// Whether tokens are drawn at random; otherwise the most probable one is taken.
     public var samples: Bool?
-    /// What logits are divided by, at least 0.
+    /// What logits are divided by, 0 to 100.
     public var temperature: Double?
     /// How many of the most probable tokens are considered; 0 for all.
     public var topK: Int?
-    /// The probability mass that is considered, 0 to 1.
+    /// The probability mass that is considered, more than 0 and at most 1.
     public var topP: Double?
     /// The least probability that is considered, relative to the highest, 0 to 1.
     public var minP: Double?
-    /// What the logits of repeated tokens are divided by, more than 0.
+    /// What the logits of repeated tokens are divided by, 0.01 to 100.
     public var repetitionPenalty: Double?
 
     /// Reads `generation_config.json`; tokens that it does not name are taken from `config.json` and its `text_config`.
@@ -29,11 +29,11 @@ public struct GenerationConfig: Sendable, Equatable {
         endTokens = try Self.tokens("eos_token_id", in: sources)
         paddingToken = try Self.tokens("pad_token_id", in: sources).first
         samples = try own?.optionalBool("do_sample")
-        temperature = try own?.optionalNumber("temperature", in: 0...1000)
+        temperature = try own?.optionalNumber("temperature", in: 0...100)
         topK = try own?.optionalInteger("top_k", in: 0...Int(Int32.max))
-        topP = try own?.optionalNumber("top_p", in: 0...1)
+        topP = try own?.optionalNumber("top_p", in: 1e-9...1)
         minP = try own?.optionalNumber("min_p", in: 0...1)
-        repetitionPenalty = try own?.optionalNumber("repetition_penalty", in: Double.leastNormalMagnitude...1000)
+        repetitionPenalty = try own?.optionalNumber("repetition_penalty", in: 0.01...100)
     }
 
     /// The tokens of the first source that names any; some files write -1 for none.

@@ -22,7 +22,9 @@ package enum FileSystem {
     package static func kind(of path: String) -> Kind {
         var status = stat()
         guard !path.utf8.contains(0) else { return .missing }
-        guard stat(path, &status) == 0 else { return errno == ENOENT || errno == ENOTDIR ? .missing : .other }
+        guard stat(path, &status) == 0 else {
+            return [ENOENT, ENOTDIR, ENAMETOOLONG].contains(errno) ? .missing : .other
+        }
         return switch status.st_mode & S_IFMT {
         case S_IFREG: .file
         case S_IFDIR: .folder

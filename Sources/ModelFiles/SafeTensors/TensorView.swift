@@ -28,4 +28,9 @@ public struct TensorView: Sendable {
 
     /// Gives back the memory of this tensor's pages, once its bytes have been copied; see ``MappedFile/discard(_:)``.
     public func discard() { file.discard(byteRange) }
+
+    /// An error about this tensor.
+    package func error(_ code: ModelFileError.Code, _ message: String) -> ModelFileError {
+        ModelFileError(code, file: file.path, item: name.shortenedForMessage, message)
+    }
 }

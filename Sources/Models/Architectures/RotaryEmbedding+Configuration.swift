@@ -14,6 +14,10 @@ import ModelFiles
 extension RotaryEmbedding {
     init(_ fields: ConfigObject, headSize: Int, pairing: Pairing) throws {
         let scaling = try fields.optionalObject("rope_parameters") ?? fields.optionalObject("rope_scaling")
+        for kind in scaling?.keys ?? [] {
+            guard let scaling, case .object = scaling[kind] else { continue }
+            throw scaling.error(.unsupported, kind, "rotary embeddings for each kind of layer are not supported")
+        }
         let base =
             try scaling?.optionalNumber("rope_theta", in: 1...1e12)
             ?? fields.number("rope_theta", in: 1...1e12, default: 10000)

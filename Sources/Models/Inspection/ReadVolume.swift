@@ -14,7 +14,10 @@ public struct ReadVolume: Sendable {
     /// The output head and one row of the embedding.
     public private(set) var head = 0
     /// Keys and values of one position of the context, in float32.
-    public private(set) var cachePerPosition = 0
+    public var cachePerPosition: Int { caches.reduce(0) { $0 + $1.byteCountPerPosition } }
+
+    /// The layers' masks, and the bytes of keys and values of one position in each.
+    private var caches: [(mask: AttentionMask, byteCountPerPosition: Int)] = []
 
     /// All weights.
     public var weights: Int { attention + experts + sharedExperts + routersAndNorms + head }
@@ -55,11 +58,17 @@ public struct ReadVolume: Sendable {
         addNormsAndCache(of: specification)
     }
 
+    /// The keys and values that the token at a position reads: those that the layers' masks show it, with its own.
+    public func cache(at position: Int) -> Int {
+        caches.reduce(0) { $0 + $1.byteCountPerPosition * (position + 1 - $1.mask.firstVisibleKey(at: position)) }
+    }
+
     private mutating func addNormsAndCache(of specification: ModelSpecification) {
         let normByteCount = 4 * specification.hiddenSize
         routersAndNorms += normByteCount * (2 * specification.layers.count + 1)
         for layer in specification.layers {
-            cachePerPosition += 2 * layer.attention.keyValueHeadCount * layer.attention.headSize * 4
+            let byteCountPerPosition = 2 * layer.attention.keyValueHeadCount * layer.attention.headSize * 4
+            caches.append((layer.attention.mask, byteCountPerPosition))
         }
     }
 

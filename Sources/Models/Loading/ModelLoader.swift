@@ -39,9 +39,10 @@ public struct ModelLoader<B: Backend> {
 
     /// Loads the weights that a specification names.
     ///
-    /// - Throws: ``ModelFileError`` if a tensor is missing or has another shape or type than the specification says;
-    ///   ``KernelError`` if the backend cannot run a layer.
+    /// - Throws: ``ModelFileError`` if a tensor is missing or has another shape or type than the specification says, or
+    ///   the checkpoint has more layers; ``KernelError`` if the backend cannot run a layer.
     public func load(_ specification: ModelSpecification) throws -> TransformerWeights<B> {
+        try checkpoint?.checkLayerCount(of: specification)
         let readAhead = checkpoint.map(CheckpointReadAhead.init)
         defer { readAhead?.stop() }
         let isTied = specification.head == specification.embedding
@@ -107,6 +108,17 @@ public struct ModelLoader<B: Backend> {
 
     private func vector(_ name: String, count: Int) throws -> B.Vector {
         try backend.makeVector(source.vector(name, count: count))
+    }
+}
+
+extension Checkpoint {
+    /// Makes sure that no layer follows those of the specification: it would be left out without a word.
+    fileprivate func checkLayerCount(of specification: ModelSpecification) throws(ModelFileError) {
+        let count = specification.layers.count
+        guard let last = specification.layers.last?.namePrefix, last.hasSuffix(".\(count - 1).") else { return }
+        let next = last.dropLast("\(count - 1).".count) + "\(count)."
+        guard let tensor = tensors.first(where: { $0.name.hasPrefix(next) }) else { return }
+        throw tensor.error(.mismatched, "the configuration says that the model has \(count) layers, 0 to \(count - 1)")
     }
 }
 

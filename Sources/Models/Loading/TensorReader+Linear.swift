@@ -94,7 +94,8 @@ extension TensorReader {
         default:
             throw weight.error(
                 .unsupported,
-                "expected F32, F16, BF16, or U8 with block scales, found \(weight.elementType.rawValue)")
+                "expected F32, F16, BF16, or U8 with block scales, found \(weight.elementType.rawValue) without"
+                    + " block scales")
         }
     }
 

@@ -85,10 +85,3 @@ struct TensorReader: WeightSource {
         }
     }
 }
-
-extension TensorView {
-    /// An error about this tensor.
-    func error(_ code: ModelFileError.Code, _ message: String) -> ModelFileError {
-        ModelFileError(code, file: file.path, item: name, message)
-    }
-}

@@ -18,6 +18,10 @@ struct OutputFolder: ~Copyable {
     /// - Throws: ``ModelFileError`` with code `inaccessible`.
     init(for destination: String) throws(ModelFileError) {
         var destination = destination
+        guard !destination.isEmpty else {
+            throw ModelFileError(
+                .inaccessible, file: destination, "expected the path of a folder that does not exist yet")
+        }
         while destination.count > 1, destination.hasSuffix("/") { destination.removeLast() }
         try Self.expectNothing(at: destination)
         let name = destination.lastPathComponent

@@ -15,10 +15,19 @@ struct ModuleSelection {
     ]
 
     private let patterns: [ModulePattern]
+    /// Those of the patterns that do not come by default.
+    private let added: ArraySlice<ModulePattern>
 
     /// Keeps the default exclusions and what these globs match.
     init(excluding globs: [String]) {
         patterns = (Self.defaultExclusions + globs).map { ModulePattern(kind: .glob, text: $0) }
+        added = patterns.dropFirst(Self.defaultExclusions.count)
+    }
+
+    /// The added globs that match none of these weights.
+    func unmatched(by weights: [WeightKind]) -> [String] {
+        let names = weights.flatMap(\.names)
+        return added.filter { pattern in !names.contains(where: pattern.matches) }.map(\.text)
     }
 
     /// Whether the weight keeps its precision.

@@ -155,6 +155,7 @@ struct QuantizationPlan {
         summary.quantizedModules = Set(summary.quantizedModules).sorted()
         summary.keptModules = Set(summary.keptModules + tiedHeads()).sorted()
         summary.unalignedModules.sort { $0.name < $1.name }
+        summary.unmatchedExclusions = selection.unmatched(by: checkpoint.tensors.compactMap { WeightKind($0) })
         summary.sourceByteCount = checkpoint.byteCount
         let declarations = shards.flatMap { $0.tensors.flatMap(\.declarations) }
         summary.byteCount = declarations.reduce(0) { $0 + $1.byteCount }
@@ -173,11 +174,4 @@ struct QuantizationPlan {
 extension SafeTensorsWriter.Declaration {
     /// Bytes of the tensor.
     var byteCount: Int { shape.reduce(1, *) * elementType.bitCount / 8 }
-}
-
-extension TensorView {
-    /// An error about this tensor.
-    func error(_ code: ModelFileError.Code, _ message: String) -> ModelFileError {
-        ModelFileError(code, file: file.path, item: name.shortenedForMessage, message)
-    }
 }

@@ -16,16 +16,18 @@ struct LayerShapeOptions: ParsableArguments {
     @Option(help: "The shape of the layer; custom takes the sizes below.")
     var shape: Name = .scout
 
-    @Option(help: ArgumentHelp("Hidden size of a custom layer.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Hidden size of a custom layer.", valueName: "n"))
     var hiddenSize: Int?
 
-    @Option(help: ArgumentHelp("Intermediate size of one expert of a custom layer.", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Intermediate size of one expert of a custom layer.", valueName: "n"))
     var intermediateSize: Int?
 
-    @Option(help: ArgumentHelp("Experts of a custom layer.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Experts of a custom layer.", valueName: "n"))
     var experts: Int?
 
-    @Option(help: ArgumentHelp("Experts of a token in a custom layer.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Experts of a token in a custom layer.", valueName: "n"))
     var topK: Int?
 
     @Option(help: "Weight format of a custom layer. (default: nvfp4)")

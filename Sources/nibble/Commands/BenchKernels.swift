@@ -23,10 +23,11 @@ struct BenchKernels: AsyncParsableCommand {
     @OptionGroup var backendOptions: BackendOptions
     @OptionGroup(title: "Layer") var shapeOptions: LayerShapeOptions
 
-    @Option(help: ArgumentHelp("Numbers of tokens, separated by commas.", valueName: "n,n,..."))
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("Numbers of tokens, separated by commas.", valueName: "n,n,..."))
     var tokens: TokenList = TokenList(counts: (0..<10).map { 1 << $0 })
 
-    @Option(help: ArgumentHelp("Seed of weights, activations and logits.", valueName: "s"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Seed of weights, activations and logits.", valueName: "s"))
     var seed: UInt64 = 0
 
     @Option(help: ArgumentHelp("Also write the result as JSON to a new file.", valueName: "file"))

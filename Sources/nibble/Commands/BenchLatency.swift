@@ -27,19 +27,20 @@ struct BenchLatency: AsyncParsableCommand {
     @Option(help: "Where weights come from: auto reads the checkpoint, dummy draws them from the seed.")
     var loadFormat: LoadFormat = .auto
 
-    @Option(help: ArgumentHelp("Tokens of each prompt.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of each prompt.", valueName: "n"))
     var inputLen = 512
 
-    @Option(help: ArgumentHelp("Tokens generated after each prompt.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Tokens generated after each prompt.", valueName: "n"))
     var outputLen = 64
 
-    @Option(help: ArgumentHelp("Sequences at a time.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Sequences at a time.", valueName: "n"))
     var batchSize = 1
 
-    @Option(help: ArgumentHelp("How often to repeat, after one run to warm up.", valueName: "n"))
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("How often to repeat, after one run to warm up.", valueName: "n"))
     var numIters = 5
 
-    @Option(help: ArgumentHelp("Seed of tokens and dummy weights.", valueName: "s"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Seed of tokens and dummy weights.", valueName: "s"))
     var seed: UInt64 = 0
 
     @Option(help: ArgumentHelp("Also write the result as JSON to a new file.", valueName: "file"))
@@ -60,12 +61,6 @@ struct BenchLatency: AsyncParsableCommand {
         let file = try json.map(ReportFile.init)
         let backend = try modelOptions.backend()
         let (transformer, volume, memory) = try load(backend)
-        let contextLength = transformer.specification.contextLength
-        guard inputLen + outputLen <= contextLength else {
-            throw EngineError(
-                .invalidOption,
-                "--input-len and --output-len: \(inputLen + outputLen) tokens exceed the context of \(contextLength)")
-        }
         let benchmark = LatencyBenchmark(
             inputLength: inputLen, outputLength: outputLen, batchSize: batchSize, iterationCount: numIters, seed: seed)
         var bar = ProgressBar("Latency", unit: "iterations")
@@ -93,6 +88,19 @@ struct BenchLatency: AsyncParsableCommand {
         func loaded(_ specification: ModelSpecification, by loader: ModelLoader<CPUBackend>) throws
             -> (Transformer<CPUBackend>, ReadVolume, WeightMemory)
         {
+            guard inputLen + outputLen <= specification.contextLength else {
+                throw EngineError(
+                    .invalidOption,
+                    "--input-len and --output-len: \(inputLen + outputLen) tokens exceed the context of "
+                        + "\(specification.contextLength)")
+            }
+            let leastByteCount = specification.matrixElementCount / 2
+            guard leastByteCount <= backend.memoryByteCount else {
+                throw EngineError(
+                    .unsupported,
+                    "the model's weights take \(leastByteCount) bytes at 4 bits each, this machine has "
+                        + "\(backend.memoryByteCount)")
+            }
             let weights = try loader.load(specification)
             let transformer = try Transformer(
                 specification: specification, weights: weights, backend: backend, maximumRowCount: rowCount)

@@ -35,9 +35,13 @@ extension EnvironmentCommand {
                 source: folder.source)
         }
         rows.append(
-            cache ?? Row(name: "gpu kernel cache", value: "none", source: "NIBBLE_KERNEL_CACHE and HOME are not set"))
+            cache
+                ?? Row(
+                    name: "gpu kernel cache", value: "none",
+                    source: "neither NIBBLE_KERNEL_CACHE nor XDG_CACHE_HOME nor HOME is set"))
         return rows
     }
+
     /// A setting that an environment variable can change, or what is wrong with it.
     private func row(_ name: String, variable: String, _ value: () throws -> String) -> Row {
         do {

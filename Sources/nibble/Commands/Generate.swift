@@ -21,16 +21,20 @@ struct Generate: AsyncParsableCommand {
     var chat = false
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "The prompt as token ids, in place of a text, without a begin token added.", valueName: "1,2,3"))
     var tokens: TokenList?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "The most tokens to generate. (default: as many as the context holds)", valueName: "n"))
     var maxNewTokens: Int?
 
-    @Option(name: .customLong("stop"), help: ArgumentHelp("End at this text; repeatable.", valueName: "str"))
+    @Option(
+        name: .customLong("stop"), parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("End at this text; repeatable.", valueName: "str"))
     var stops: [String] = []
 
     @Flag(name: .customLong("ignore-eos"), help: "Do not end at the model's end tokens.")
@@ -94,7 +98,7 @@ struct Generate: AsyncParsableCommand {
             "ttft_ms": .number(result.timeToFirstToken.milliseconds),
             "tpot_ms": result.timePerOutputToken.map { .number($0.milliseconds) } ?? .null,
             "model": .string(modelOptions.model ?? "storyteller-nvfp4"),
-            "seed": .integer(Int(truncatingIfNeeded: request.sampling.seed)),
+            "seed": Int(exactly: request.sampling.seed).map { .integer($0) } ?? .string("\(request.sampling.seed)"),
         ])
     }
 

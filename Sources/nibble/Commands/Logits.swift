@@ -10,21 +10,20 @@ struct Logits: AsyncParsableCommand {
 
     @OptionGroup(title: "Model") var modelOptions: ModelOptions
 
-    @Option(help: ArgumentHelp("The sequence as token ids.", valueName: "1,2,3"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The sequence as token ids.", valueName: "1,2,3"))
     var tokens: TokenList
 
     @Option(name: .shortAndLong, help: ArgumentHelp("The file to write; it must not exist.", valueName: "file"))
     var output: String
 
     func run() async throws {
-        guard FileSystem.kind(of: output) == .missing else {
-            throw ModelFileError(.inaccessible, file: output, "the file exists already")
-        }
-        let model = try modelOptions.load()
-        let vocabularySize = model.transformer.specification.vocabularySize
+        // The file is created before the model is loaded, so that this does not fail after minutes.
+        let config = try ModelFolder(path: modelOptions.folder()).config
+        let vocabularySize = try ModelSpecification(config: config).vocabularySize
         var writer = try SafeTensorsWriter(
             path: output,
             tensors: [.init(name: "logits", elementType: .f32, shape: [tokens.ids.count, vocabularySize])])
+        let model = try modelOptions.load()
         var bar = ProgressBar("Logits", unit: "tokens")
         var count = 0
         try model.forEachLogits(of: tokens.ids) { logits in

@@ -19,7 +19,9 @@ struct PerplexityCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The text, UTF-8.", valueName: "file"))
     var text: String
 
-    @Option(help: ArgumentHelp("Tokens of a row. (default: the model's context, at most 2048)", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Tokens of a row. (default: the model's context, at most 2048)", valueName: "n"))
     var context: Int?
 
     @Option(help: "How to print: a line of text, or a JSON object.")

@@ -36,7 +36,7 @@ struct Quantize: AsyncParsableCommand {
     var layout: QuantizationScheme.Layout?
 
     @Option(
-        name: .customLong("exclude"),
+        name: .customLong("exclude"), parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
             "Leave modules whose name matches this glob as they are; repeatable.", valueName: "pattern"))
     var exclusions: [String] = []
@@ -46,6 +46,9 @@ struct Quantize: AsyncParsableCommand {
         let start = clock.now
         let folder = try ModelLocation.resolve(source, environment: ProcessSettings.environment)
         let quantizer = try CheckpointQuantizer(source: folder, scheme: scheme, excluding: exclusions)
+        for pattern in quantizer.summary.unmatchedExclusions {
+            StandardError.print("--exclude '\(pattern)' matches no module")
+        }
         for module in quantizer.summary.unalignedModules {
             StandardError.print(
                 "\(module.name) stays as it is: its \(module.inputSize) inputs are not a multiple of \(format.blockSize)"

@@ -20,7 +20,9 @@ struct SelfTestCommand: AsyncParsableCommand {
     @Option(help: "The device to test: cuda.")
     var device: Device = .cuda
 
-    @Option(help: ArgumentHelp("Seed of all inputs. (default: a random one, which is printed)", valueName: "s"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Seed of all inputs. (default: a random one, which is printed)", valueName: "s"))
     var seed: UInt64?
 
     @Option(
@@ -78,7 +80,9 @@ struct OperationList: ExpressibleByArgument {
     let operations: Set<SelfTest.Operation>
 
     init?(argument: String) {
-        let found = argument.split(separator: ",").map { SelfTest.Operation(rawValue: String($0)) }
+        let found = argument.split(separator: ",", omittingEmptySubsequences: false).map {
+            SelfTest.Operation(rawValue: String($0))
+        }
         let known = found.compactMap { $0 }
         guard !known.isEmpty, known.count == found.count else { return nil }
         operations = Set(known)

@@ -7,6 +7,7 @@ struct BackendOptions: ParsableArguments {
     var device: Device = .auto
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "CPU threads. (default: NIBBLE_THREADS, else the physical cores available to this process)",
             valueName: "n"))

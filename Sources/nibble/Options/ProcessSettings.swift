@@ -41,9 +41,10 @@ enum ProcessSettings {
     /// `NIBBLE_CPU`, or nil for the best instruction set of this machine.
     static func instructionSet() throws -> Setting<InstructionSet?> {
         guard let text = variable("NIBBLE_CPU") else { return Setting(value: nil, source: "default") }
-        guard let set = InstructionSet(rawValue: text) else {
-            let known = InstructionSet.allCases.map(\.rawValue).joined(separator: ", ")
-            throw SettingError(description: "NIBBLE_CPU: expected one of \(known), found '\(text)'")
+        guard let set = InstructionSet(rawValue: text), set.isAvailable else {
+            let known = InstructionSet.available.map(\.rawValue).joined(separator: ", ")
+            throw SettingError(
+                description: "NIBBLE_CPU: expected one that this processor has (\(known)), found '\(text)'")
         }
         return Setting(value: set, source: "NIBBLE_CPU")
     }
