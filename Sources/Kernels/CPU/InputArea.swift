@@ -1,6 +1,6 @@
 /// Memory for the rows that enter a product: for digits or tiles, and for rows that were changed, if any are.
 struct InputArea {
-    /// The digits or tiles, `[capacity, stride]`.
+    /// The tiles, `[capacity, stride]`.
     private let prepared: UnsafeMutablePointer<Float>
     /// The changed rows, `[capacity, stride]`.
     private let changed: UnsafeMutablePointer<Float>
@@ -10,6 +10,10 @@ struct InputArea {
     let rows: UnsafeMutablePointer<UnsafePointer<Float>>
     /// The digits of the rows, `[capacity]`.
     let digits: UnsafeMutablePointer<UnsafePointer<UInt8>>
+    /// How rows are written as digits.
+    let digitFormat: DigitFormat
+    private let digitMemory: UnsafeRawPointer
+    private let digitRowBytes: Int
 
     /// Values from a row of `columnCount` to the next, which starts at a multiple of 64 bytes.
     static func stride(columnCount: Int) -> Int { (columnCount + 15) & ~15 }
@@ -19,10 +23,11 @@ struct InputArea {
         (changesRows ? 2 : 1) * capacity * stride(columnCount: columnCount)
     }
 
-    /// An area whose rows have digits of their own, and where changed rows lie behind them unless they lie elsewhere.
+    /// An area whose rows have digits of their own, in the memory for tiles unless they have another, and where changed rows
+    /// lie behind them unless they lie elsewhere.
     init(
-        memory: UnsafeMutablePointer<Float>, changedRows: UnsafeMutablePointer<Float>? = nil, capacity: Int,
-        columnCount: Int,
+        memory: UnsafeMutablePointer<Float>, digitMemory: UnsafeMutablePointer<Float>? = nil,
+        changedRows: UnsafeMutablePointer<Float>? = nil, capacity: Int, columnCount: Int, digitFormat: DigitFormat,
         rows: UnsafeMutablePointer<UnsafePointer<Float>>, digits: UnsafeMutablePointer<UnsafePointer<UInt8>>
     ) {
         self.rows = rows
@@ -30,14 +35,20 @@ struct InputArea {
         stride = Self.stride(columnCount: columnCount)
         prepared = memory
         changed = changedRows ?? memory + capacity * stride
-        for index in 0..<capacity {
-            digits[index] = UnsafeRawPointer(prepared(index)).assumingMemoryBound(to: UInt8.self)
-        }
+        self.digitFormat = digitFormat
+        self.digitMemory = UnsafeRawPointer(digitMemory ?? memory)
+        digitRowBytes = digitFormat.rowBytes(columnCount: columnCount)
+        for index in 0..<capacity { digits[index] = ownDigits(index) }
+    }
+
+    /// Where the digits of a row are written, unless another product has them.
+    func ownDigits(_ index: Int) -> UnsafePointer<UInt8> {
+        (digitMemory + index * digitRowBytes).assumingMemoryBound(to: UInt8.self)
     }
 
     /// Where a changed row is written.
     func changedRow(_ index: Int) -> UnsafeMutablePointer<Float> { changed + index * stride }
 
-    /// Where the digits or tiles of the rows from `index` on are written.
+    /// Where the tiles of the rows from `index` on are written.
     func prepared(_ index: Int) -> UnsafeMutablePointer<Float> { prepared + index * stride }
 }
