@@ -20,9 +20,12 @@ extension LinearTests {
     func int8Oracle(instructionSet: InstructionSet, format: MatrixCase.Format) throws {
         var random = SeededRandom(seed: 31)
         let backend = try CPUBackend(threadCount: 2, activationPrecision: .int8, instructionSet: instructionSet)
-        for (outputCount, columnCount) in [(1, 32), (16, 64), (37, 96), (50, 544)] {
+        let rowCounts = Array(1...20) + [64, 65, 200]
+        for (outputCount, columnCount, rowCounts) in [
+            (1, 32, rowCounts), (16, 64, rowCounts), (37, 96, rowCounts), (50, 544, [1, 2, 3, 5, 70]),
+        ] {
             let test = MatrixCase(format, rowCount: outputCount, columnCount: columnCount, random: &random)
-            for rowCount in Array(1...20) + [64, 65, 200] {
+            for rowCount in rowCounts {
                 let inputs = random.floats(rowCount * columnCount, scale: 3)
                 let values = try multiply(test, inputs, backend)
                 let expected = product(roundedToInt8(inputs), test, rowCount: rowCount)
