@@ -124,7 +124,8 @@ extension CPUBackend {
 
         let columnCount = linear.columnCount
         let changesRows = precisions.contains(where: \.changesRows)
-        let areaSize = InputArea.valueCount(capacity: rowCount, columnCount: columnCount, changesRows: changesRows)
+        let areaSize = InputArea.valueCount(
+            capacity: rowCount, columnCount: columnCount, changesRows: changesRows, digitFormat: digitFormat)
         let memory = try scratch.activations.reserve(rowCount: distinct.count, columnCount: areaSize)
         let rows = scratch.inputRows.reserve(distinct.count * rowCount)
         let digits = scratch.inputDigits.reserve(distinct.count * rowCount)

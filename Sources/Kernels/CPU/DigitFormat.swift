@@ -23,7 +23,7 @@ enum DigitFormat {
         }
     }
 
-    /// Bytes from a row to the next, at most those of its float32 values.
+    /// Bytes from a row to the next, a multiple of 64.
     ///
     /// Products with one digit visit the same columns of up to 64 rows in turn. An odd number of cache lines puts these into
     /// different sets of the first-level cache.

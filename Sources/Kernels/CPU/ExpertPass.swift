@@ -29,15 +29,15 @@ struct ExpertPass {
         self.weightsInput = weightsInput
         let count = step.rows.count
         let changesInput = weightsInput || backend.activationPrecision == .nvfp4
+        let digitFormat = backend.digitFormat
         let inputSize = InputArea.valueCount(
-            capacity: count, columnCount: layer.hiddenSize, changesRows: changesInput)
+            capacity: count, columnCount: layer.hiddenSize, changesRows: changesInput, digitFormat: digitFormat)
         let inputCount = layer.sharesInputs ? 1 : 2
-        let hiddenSize = InputArea.valueCount(
-            capacity: count, columnCount: layer.intermediateSize, changesRows: false)
+        let hiddenSize = count * InputArea.stride(columnCount: layer.intermediateSize)
+        let digitSize = InputArea.digitValueCount(
+            capacity: count, columnCount: layer.intermediateSize, digitFormat: digitFormat)
         // Tiles of the hidden rows replace those of the inputs, which by then have done their work.
         let sharedSize = max(inputCount * inputSize, hiddenSize)
-        let digitFormat = backend.digitFormat
-        let digitSize = digitFormat == .exact ? 0 : hiddenSize
         let memory = try backend.scratch.activations.reserve(
             rowCount: 1, columnCount: sharedSize + hiddenSize + digitSize)
         lanes = try backend.scratch.lanes.reserve(

@@ -19,12 +19,23 @@ struct InputArea {
     static func stride(columnCount: Int) -> Int { (columnCount + 15) & ~15 }
 
     /// The values that the memory of an area holds.
-    static func valueCount(capacity: Int, columnCount: Int, changesRows: Bool) -> Int {
+    static func valueCount(
+        capacity: Int, columnCount: Int, changesRows: Bool, digitFormat: DigitFormat
+    ) -> Int {
         (changesRows ? 2 : 1) * capacity * stride(columnCount: columnCount)
+            + digitValueCount(capacity: capacity, columnCount: columnCount, digitFormat: digitFormat)
     }
 
-    /// An area whose rows have digits of their own, in the memory for tiles unless they have another, and where changed rows
-    /// lie behind them unless they lie elsewhere.
+    /// The values that take as much memory as the digits, where these have memory of their own.
+    ///
+    /// Three digits of a row lie in the memory of its tiles. Those of one are closer together, and would lie in the memory
+    /// of other rows' tiles, which an expert without block scales may need.
+    static func digitValueCount(capacity: Int, columnCount: Int, digitFormat: DigitFormat) -> Int {
+        digitFormat == .exact ? 0 : capacity * digitFormat.rowBytes(columnCount: columnCount) / 4
+    }
+
+    /// An area whose rows have digits of their own, behind the tiles unless they lie elsewhere, and where changed rows lie
+    /// behind both unless they lie elsewhere.
     init(
         memory: UnsafeMutablePointer<Float>, digitMemory: UnsafeMutablePointer<Float>? = nil,
         changedRows: UnsafeMutablePointer<Float>? = nil, capacity: Int, columnCount: Int, digitFormat: DigitFormat,
@@ -34,9 +45,11 @@ struct InputArea {
         self.digits = digits
         stride = Self.stride(columnCount: columnCount)
         prepared = memory
-        changed = changedRows ?? memory + capacity * stride
+        let digitCount = Self.digitValueCount(capacity: capacity, columnCount: columnCount, digitFormat: digitFormat)
+        let behindTiles = memory + capacity * stride
+        changed = changedRows ?? behindTiles + digitCount
         self.digitFormat = digitFormat
-        self.digitMemory = UnsafeRawPointer(digitMemory ?? memory)
+        self.digitMemory = UnsafeRawPointer(digitMemory ?? (digitFormat == .exact ? memory : behindTiles))
         digitRowBytes = digitFormat.rowBytes(columnCount: columnCount)
         for index in 0..<capacity { digits[index] = ownDigits(index) }
     }
