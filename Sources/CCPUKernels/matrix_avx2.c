@@ -99,13 +99,15 @@ INLINE __m256i broadcast(const void *four_bytes) {
     return _mm256_set1_epi32(value);
 }
 
+INLINE __m256 broadcast_float(const float *value) { return _mm256_castsi256_ps(broadcast(value)); }
+
 // What the digits' products need besides registers: whole vectors, since a broadcast of bytes or of words takes an
 // instruction, and a factor in memory none.
 typedef struct {
     // 2 * weight + 12, for the product of unsigned with signed bytes; a digit block's offset takes the 12 off again.
     uint8_t table[32];
     uint8_t nibble[32];
-    int16_t places[DIGITS][16];
+    int16_t places[NIBBLE_EXACT_DIGITS][16];
 } digit_constants;
 
 static const digit_constants constants __attribute__((aligned(32))) = {
@@ -124,8 +126,9 @@ INLINE __m256i byte_weights(__m256i codes, int odd, __m256i table, __m256i nibbl
 // Twice the sums of weight * integer, below 2^31, of 16 rows and 16 columns, from the sums of each place, at most
 // 4 * 2 * 24 * 128 = 24576 in 16 bits, of every other pair of columns.
 INLINE void join_places(
-    __m256i sums[DIGITS][2], const digit_block *x, const digit_constants *constants, __m256i products[2]) {
-    UNROLLED for (int place = 0; place < DIGITS; place++) {
+    __m256i sums[NIBBLE_EXACT_DIGITS][2], const digit_block *x, const digit_constants *constants,
+    __m256i products[2]) {
+    UNROLLED for (int place = 0; place < NIBBLE_EXACT_DIGITS; place++) {
         UNROLLED for (int half = 0; half < 2; half++) {
             sums[place][half] = _mm256_madd_epi16(sums[place][half], constant(constants->places[place]));
             HERE(sums[place][half]);
@@ -171,13 +174,13 @@ INLINE void digit_products(
     const digit_constants *constants, __m256i products[SPLIT_ROWS][2]) {
     __m256i weights[4][2];
     UNROLLED for (int row = 0; row < row_count; row++) {
-        __m256i sums[DIGITS][2];
+        __m256i sums[NIBBLE_EXACT_DIGITS][2];
         UNROLLED for (int four = 0; four < 4; four++) {
             UNROLLED for (int half = 0; half < 2 && row == 0; half++) {
                 __m256i codes = constant(lines + four / 2 * LINE_BYTES + half * 32);
                 weights[four][half] = byte_weights(codes, four % 2, table, nibble);
             }
-            UNROLLED for (int place = 0; place < DIGITS; place++) {
+            UNROLLED for (int place = 0; place < NIBBLE_EXACT_DIGITS; place++) {
                 add_products(weights[four], x[row], place, four, sums[place]);
             }
         }
@@ -215,7 +218,8 @@ INLINE void multiply_digits(
                 __m256i products[SPLIT_ROWS][2];
                 digit_products(block, x, row_count, table, nibble, vectors, products);
                 UNROLLED for (int row = 0; row < row_count; row++) {
-                    __m256 scale = _mm256_castsi256_ps(broadcast(&x[row]++->scale));
+                    __m256 scale = broadcast_float(&x[row]->scale);
+                    x[row] = next_block(x[row], NIBBLE_EXACT_BLOCK_BYTES);
                     UNROLLED for (int half = 0; half < 2; half++) {
                         __m256 product = _mm256_cvtepi32_ps(products[row][half]);
                         group_sums[row][half] = part == 0
@@ -236,6 +240,123 @@ INLINE void multiply_digits(
     for (int row = 0; row < row_count; row++) {
         _mm256_store_ps(output + row * NIBBLE_BLOCK_ROWS, _mm256_mul_ps(sums[row][0], factor));
         _mm256_store_ps(output + row * NIBBLE_BLOCK_ROWS + 8, _mm256_mul_ps(sums[row][1], factor));
+    }
+}
+
+// MARK: Rows of one digit
+
+// The integers of four columns of 16 rows.
+INLINE void look_up(
+    const uint8_t *lines, int four, __m256i table, __m256i nibble, __m256i weights[2]) {
+    UNROLLED for (int half = 0; half < 2; half++) {
+        weights[half] = byte_weights(constant(lines + four / 2 * LINE_BYTES + half * 32), four % 2, table, nibble);
+        HERE(weights[half]);
+    }
+}
+
+// The products of 16 rows and 16 columns with a row of one digit, from the sums of four columns each, without the weights'
+// scale.
+INLINE void byte_products(
+    __m256i sums[2], const digit_block *x, const digit_constants *constants, __m256 products[2]) {
+    UNROLLED for (int half = 0; half < 2; half++) {
+        sums[half] = _mm256_madd_epi16(sums[half], constant(constants->places[0]));
+        HERE(sums[half]);
+    }
+    const __m256 scale = broadcast_float(&x->scale), offset = broadcast_float(&x->scaled_offset);
+    UNROLLED for (int half = 0; half < 2; half++) {
+        // With the scale, since integer additions would take turns on the units that multiply.
+        products[half] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[half]), scale, offset);
+    }
+}
+
+// The products with a few rows, whose sums stay in registers. Weights are looked up between the first row's products.
+INLINE void multiply_few_bytes(
+    nibble_format format, const uint8_t *block, size_t columns, const uint8_t *const *rows, size_t row_stride,
+    const int row_count, float *output) {
+    const digit_constants beside_stack __attribute__((aligned(32))) = constants, *vectors = &beside_stack;
+    __asm__("" : "+r"(vectors));
+    __m256i table = constant(vectors->table), nibble = constant(vectors->nibble);
+    HERE(table);
+    HERE(nibble);
+    const size_t parts = format == NIBBLE_NVFP4 ? 1 : 2;
+    __m256 sums[REGISTER_ROWS][2];
+    const digit_block *x[REGISTER_ROWS];
+    for (int row = 0; row < row_count; row++) {
+        sums[row][0] = sums[row][1] = _mm256_setzero_ps();
+        x[row] = (const digit_block *)rows[row];
+    }
+    for (size_t rest = columns / (16 * parts), groups; rest > 0; rest -= groups) {
+        const uint8_t *scale_bytes = block;
+        block += LINE_BYTES;
+        groups = rest < SCALED_GROUPS ? rest : SCALED_GROUPS;
+#pragma clang loop unroll_count(SCALED_GROUPS)
+        for (size_t group = 0; group < groups; group++, scale_bytes += NIBBLE_BLOCK_ROWS) {
+            UNROLLED for (size_t part = 0; part < parts; part++, block += 2 * LINE_BYTES) {
+                PREFETCH_FAR(block);
+                PREFETCH_FAR(block + LINE_BYTES);
+                __m256i weights[4][2];
+                UNROLLED for (int row = 0; row < row_count; row++) {
+                    __m256i four_sums[2];
+                    UNROLLED for (int four = 0; four < 4; four++) {
+                        if (row == 0) look_up(block, four, table, nibble, weights[four]);
+                        add_products(weights[four], x[row], 0, four, four_sums);
+                    }
+                    __m256 products[2];
+                    byte_products(four_sums, x[row], vectors, products);
+                    x[row] = next_block(x[row], row_stride);
+                    UNROLLED for (int half = 0; half < 2; half++) {
+                        __m256 scale = eight_scales(format, scale_bytes + 8 * half);
+                        sums[row][half] = _mm256_fmadd_ps(products[half], scale, sums[row][half]);
+                    }
+                }
+            }
+        }
+    }
+    const __m256 factor = _mm256_set1_ps(digit_sum_factor(format));
+    for (int row = 0; row < row_count; row++) {
+        _mm256_store_ps(output + row * NIBBLE_BLOCK_ROWS, _mm256_mul_ps(sums[row][0], factor));
+        _mm256_store_ps(output + row * NIBBLE_BLOCK_ROWS + 8, _mm256_mul_ps(sums[row][1], factor));
+    }
+}
+
+// The products with more rows, whose sums are in memory: the weights of 16 columns stay in registers for all of them.
+INLINE void multiply_many_bytes(
+    nibble_format format, const uint8_t *block, size_t columns, const uint8_t *const *rows, size_t row_stride,
+    size_t row_count, float *output) {
+    const digit_constants beside_stack __attribute__((aligned(32))) = constants, *vectors = &beside_stack;
+    __asm__("" : "+r"(vectors));
+    const size_t parts = format == NIBBLE_NVFP4 ? 1 : 2, end = columns / 16 * row_stride;
+    memset(output, 0, row_count * NIBBLE_BLOCK_ROWS * sizeof(float));
+    for (size_t offset = 0; offset < end;) {
+        const uint8_t *scale_bytes = block;
+        block += LINE_BYTES;
+        for (int group = 0; group < SCALED_GROUPS && offset < end; group++, scale_bytes += NIBBLE_BLOCK_ROWS) {
+            const __m256 scales[2] = {eight_scales(format, scale_bytes), eight_scales(format, scale_bytes + 8)};
+            for (size_t part = 0; part < parts; part++, offset += row_stride, block += 2 * LINE_BYTES) {
+                PREFETCH_FAR(block);
+                PREFETCH_FAR(block + LINE_BYTES);
+                __m256i weights[4][2];
+                UNROLLED for (int four = 0; four < 4; four++) {
+                    look_up(block, four, constant(vectors->table), constant(vectors->nibble), weights[four]);
+                }
+#pragma clang loop unroll_count(2)
+                for (size_t row = 0; row < row_count; row++) {
+                    const digit_block *x = (const digit_block *)(rows[row] + offset);
+                    __m256i four_sums[2];
+                    UNROLLED for (int four = 0; four < 4; four++) add_products(weights[four], x, 0, four, four_sums);
+                    __m256 products[2];
+                    byte_products(four_sums, x, vectors, products);
+                    UNROLLED for (int half = 0; half < 2; half++) {
+                        float *sums = output + row * NIBBLE_BLOCK_ROWS + 8 * half;
+                        _mm256_store_ps(sums, _mm256_fmadd_ps(products[half], scales[half], _mm256_load_ps(sums)));
+                    }
+                }
+            }
+        }
+    }
+    const __m256 factor = _mm256_set1_ps(digit_sum_factor(format));
+    for (size_t i = 0; i < row_count * NIBBLE_BLOCK_ROWS; i += 8) {
+        _mm256_store_ps(output + i, _mm256_mul_ps(_mm256_load_ps(output + i), factor));
     }
 }
 

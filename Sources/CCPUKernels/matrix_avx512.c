@@ -65,19 +65,26 @@ WITH_VNNI INLINE void byte_weights(const uint8_t *lines, __m512i weights[4]) {
     }
 }
 
-// For 16 rows and 16 columns, the sum of the products of weights and one place's digits.
-WITH_VNNI INLINE __m512i place_sums(const __m512i weights[4], const int8_t digits[16]) {
-    __m512i sums = _mm512_setzero_si512();
+// For 16 rows and 16 columns, the sum of the products of weights and one place's digits, added to `sums`.
+WITH_VNNI INLINE __m512i place_sums(__m512i sums, const __m512i weights[4], const int8_t digits[16]) {
     for (int i = 0; i < 4; i++) sums = _mm512_dpbusd_epi32(sums, weights[i], broadcast(digits + 4 * i));
     return sums;
 }
 
 // For 16 rows and 16 columns, twice the sum of weight * integer, which is below 2^31.
-WITH_VNNI INLINE __m512i digit_products(const __m512i weights[4], const digit_block *x) {
-    __m512i low = _mm512_add_epi32(place_sums(weights, x->digits[0]), broadcast(&x->offset));
-    __m512i middle = _mm512_slli_epi32(place_sums(weights, x->digits[1]), 8);
-    __m512i high = _mm512_slli_epi32(place_sums(weights, x->digits[2]), 15); // counts negative
+WITH_VNNI INLINE __m512i digit_products(const __m512i weights[4], const digit_block *x, const int digits) {
+    __m512i low = place_sums(broadcast(&x->offset), weights, x->digits[0]);
+    if (digits == 1) return low;
+    const __m512i zero = _mm512_setzero_si512();
+    __m512i middle = _mm512_slli_epi32(place_sums(zero, weights, x->digits[1]), 8);
+    __m512i high = _mm512_slli_epi32(place_sums(zero, weights, x->digits[2]), 15); // counts negative
     return _mm512_sub_epi32(_mm512_add_epi32(low, middle), high);
+}
+
+// NVFP4's without their bias.
+WITH_VNNI INLINE __m512 sixteen_scales(nibble_format format, const uint8_t *scales) {
+    __m512i exponents = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)scales));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(exponents, format == NIBBLE_NVFP4 ? 20 : 23));
 }
 
 #define SPLIT_ROWS 8
@@ -85,39 +92,110 @@ WITH_VNNI INLINE __m512i digit_products(const __m512i weights[4], const digit_bl
 WITH_VNNI INLINE void multiply_digits(
     nibble_format format, const uint8_t *block, size_t columns, const uint8_t *const *rows, const int row_count,
     float *output) {
-    const size_t parts = format == NIBBLE_NVFP4 ? 1 : 2, count = columns / 16; // of 16 columns, under one scale
+    const size_t parts = format == NIBBLE_NVFP4 ? 1 : 2; // of 16 columns, under one scale
+    const size_t end = columns / 16 * NIBBLE_EXACT_BLOCK_BYTES;
     __m512 sums[SPLIT_ROWS];
     for (int row = 0; row < row_count; row++) sums[row] = _mm512_setzero_ps();
-    for (size_t index = 0; index < count;) {
+    for (size_t offset = 0; offset < end;) {
         const uint8_t *scales = block;
         block += LINE_BYTES;
-        for (int group = 0; group < SCALED_GROUPS && index < count; group++) {
+        for (int group = 0; group < SCALED_GROUPS && offset < end; group++, scales += NIBBLE_BLOCK_ROWS) {
             __m512 group_sums[SPLIT_ROWS];
-            for (size_t part = 0; part < parts; part++, index++, block += 2 * LINE_BYTES) {
+            for (size_t part = 0; part < parts; part++, offset += NIBBLE_EXACT_BLOCK_BYTES, block += 2 * LINE_BYTES) {
                 PREFETCH_FAR(block);
                 PREFETCH_FAR(block + LINE_BYTES);
                 __m512i weights[4];
                 byte_weights(block, weights);
 #pragma clang loop unroll(full)
                 for (int row = 0; row < row_count; row++) {
-                    const digit_block *x = (const digit_block *)rows[row] + index;
-                    __m512 product = _mm512_cvtepi32_ps(digit_products(weights, x));
+                    const digit_block *x = (const digit_block *)(rows[row] + offset);
+                    __m512 product = _mm512_cvtepi32_ps(digit_products(weights, x, NIBBLE_EXACT_DIGITS));
                     __m512 scale = _mm512_castsi512_ps(broadcast(&x->scale));
                     group_sums[row] = part == 0
                         ? _mm512_mul_ps(product, scale)
                         : _mm512_fmadd_ps(product, scale, group_sums[row]);
                 }
             }
-            __m512i exponents = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)scales + group));
-            __m512i bits = _mm512_slli_epi32(exponents, format == NIBBLE_NVFP4 ? 20 : 23); // without NVFP4's bias
+            __m512 scale = sixteen_scales(format, scales);
             for (int row = 0; row < row_count; row++) {
-                sums[row] = _mm512_fmadd_ps(group_sums[row], _mm512_castsi512_ps(bits), sums[row]);
+                sums[row] = _mm512_fmadd_ps(group_sums[row], scale, sums[row]);
             }
         }
     }
     const __m512 factor = _mm512_set1_ps(digit_sum_factor(format));
     for (int row = 0; row < row_count; row++) {
         _mm512_store_ps(output + row * NIBBLE_BLOCK_ROWS, _mm512_mul_ps(sums[row], factor));
+    }
+}
+
+// MARK: Rows of one digit
+
+// Adds the products of 16 rows and 16 columns with one digit.
+WITH_VNNI INLINE __m512 add_byte_products(
+    const __m512i weights[4], const digit_block *x, __m512 scales, __m512 sum) {
+    __m512 whole = _mm512_cvtepi32_ps(digit_products(weights, x, NIBBLE_INT8_DIGITS));
+    return _mm512_fmadd_ps(_mm512_mul_ps(whole, _mm512_castsi512_ps(broadcast(&x->scale))), scales, sum);
+}
+
+// The products with a few rows, whose sums stay in registers.
+WITH_VNNI INLINE void multiply_few_bytes(
+    nibble_format format, const uint8_t *block, size_t columns, const uint8_t *const *rows, size_t row_stride,
+    const int row_count, float *output) {
+    const size_t parts = format == NIBBLE_NVFP4 ? 1 : 2, end = columns / 16 * row_stride;
+    __m512 sums[REGISTER_ROWS];
+    for (int row = 0; row < row_count; row++) sums[row] = _mm512_setzero_ps();
+    for (size_t offset = 0; offset < end;) {
+        const uint8_t *scale_bytes = block;
+        block += LINE_BYTES;
+        for (int group = 0; group < SCALED_GROUPS && offset < end; group++, scale_bytes += NIBBLE_BLOCK_ROWS) {
+            const __m512 scales = sixteen_scales(format, scale_bytes);
+            for (size_t part = 0; part < parts; part++, offset += row_stride, block += 2 * LINE_BYTES) {
+                PREFETCH_FAR(block);
+                PREFETCH_FAR(block + LINE_BYTES);
+                __m512i weights[4];
+                byte_weights(block, weights);
+#pragma clang loop unroll(full)
+                for (int row = 0; row < row_count; row++) {
+                    const digit_block *x = (const digit_block *)(rows[row] + offset);
+                    sums[row] = add_byte_products(weights, x, scales, sums[row]);
+                }
+            }
+        }
+    }
+    const __m512 factor = _mm512_set1_ps(digit_sum_factor(format));
+    for (int row = 0; row < row_count; row++) {
+        _mm512_store_ps(output + row * NIBBLE_BLOCK_ROWS, _mm512_mul_ps(sums[row], factor));
+    }
+}
+
+// The products with more rows, whose sums are in memory: the weights of 16 columns stay in registers for all of them.
+WITH_VNNI INLINE void multiply_many_bytes(
+    nibble_format format, const uint8_t *block, size_t columns, const uint8_t *const *rows, size_t row_stride,
+    size_t row_count, float *output) {
+    const size_t parts = format == NIBBLE_NVFP4 ? 1 : 2, end = columns / 16 * row_stride;
+    memset(output, 0, row_count * NIBBLE_BLOCK_ROWS * sizeof(float));
+    for (size_t offset = 0; offset < end;) {
+        const uint8_t *scale_bytes = block;
+        block += LINE_BYTES;
+        for (int group = 0; group < SCALED_GROUPS && offset < end; group++, scale_bytes += NIBBLE_BLOCK_ROWS) {
+            const __m512 scales = sixteen_scales(format, scale_bytes);
+            for (size_t part = 0; part < parts; part++, offset += row_stride, block += 2 * LINE_BYTES) {
+                PREFETCH_FAR(block);
+                PREFETCH_FAR(block + LINE_BYTES);
+                __m512i weights[4];
+                byte_weights(block, weights);
+#pragma clang loop unroll_count(2)
+                for (size_t row = 0; row < row_count; row++) {
+                    const digit_block *x = (const digit_block *)(rows[row] + offset);
+                    float *sums = output + row * NIBBLE_BLOCK_ROWS;
+                    _mm512_store_ps(sums, add_byte_products(weights, x, scales, _mm512_load_ps(sums)));
+                }
+            }
+        }
+    }
+    const __m512 factor = _mm512_set1_ps(digit_sum_factor(format));
+    for (size_t row = 0; row < row_count; row++, output += NIBBLE_BLOCK_ROWS) {
+        _mm512_store_ps(output, _mm512_mul_ps(_mm512_load_ps(output), factor));
     }
 }
 

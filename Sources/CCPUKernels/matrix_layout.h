@@ -38,19 +38,32 @@ static inline size_t bytes_before(nibble_format format, size_t column) {
     }
 }
 
-enum { DIGITS = 3, DIGIT_SCALE_EXPONENT = 60 };
+enum { DIGIT_SCALE_EXPONENT = 60 };
 
-// Sixteen activations as integers of 23 bits times a power of two: sums of digits 0, 1 and 2 times 1, 2^8 and -2^15. The
-// last is negative to fit a signed 16-bit factor.
+// Sixteen activations as integers times a scale. Three digits are an integer of 23 bits, the sum of digits 0, 1 and 2 times
+// 1, 2^8 and -2^15 (the last is negative to fit a signed 16-bit factor), and the scale a power of two. One digit is an
+// integer from -127 to 127.
 typedef struct {
-    // In the order in which a line's bytes hold the columns: even columns of 8, then odd ones, twice.
-    int8_t digits[DIGITS][16];
-    // The power of two, times 2^DIGIT_SCALE_EXPONENT.
+    // Times 2^DIGIT_SCALE_EXPONENT.
     float scale;
     // -12 times the sum of the integers, modulo 2^32: the packed kernels look up 2 * weight + 12.
     int32_t offset;
-    int32_t unused[2];
+    // The product of both, exact for one digit, whose scale has 11 significant bits; unused for three.
+    float scaled_offset;
+    // In the order in which a line's bytes hold the columns: even columns of 8, then odd ones, twice.
+    int8_t digits[][16];
 } digit_block;
+
+static inline const digit_block *next_block(const digit_block *block, size_t stride) {
+    return (const digit_block *)((const uint8_t *)block + stride);
+}
+
+enum {
+    // Rows of one digit whose sums stay in registers; more have the weights in registers and the sums in memory.
+    REGISTER_ROWS = 3,
+    // Rows of one digit for which a block is decoded once: their sums take 4 KiB of the first-level cache.
+    MEMORY_ROWS = 64,
+};
 
 // What sums of digit products have to be multiplied with: they are of twice the weights, and their scales lack NVFP4's
 // bias and have that of the digits' scale, which keeps the product of the two scales a normal number.

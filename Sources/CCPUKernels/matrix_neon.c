@@ -64,6 +64,8 @@ INLINE void decode_compact(const uint8_t *unit, compact_table table, lanes colum
     for (int column = 0; column < 8; column++) columns[column] = joined(rows[column]);
 }
 
+#include "matrix_bytes.inc"
+#define SPLIT_ROW_LIMIT 0
 #define KERNELS nibble_matrix_kernels_neon
 #define FEW_ROWS 4
 #define TILE_ROWS 6

@@ -40,6 +40,8 @@ INLINE void decode_compact(const uint8_t *unit, compact_table table, lanes colum
     }
 }
 
+#include "matrix_bytes.inc"
+#define SPLIT_ROW_LIMIT 0
 #define KERNELS nibble_matrix_kernels_plain
 #define FEW_ROWS 2
 #define TILE_ROWS 6

@@ -37,6 +37,7 @@ public final class LinearLayer: Sendable {
         _ weights: LinearWeights, maximumTokenCount: Int, activationPrecision: ActivationPrecision = .full,
         loader: KernelLoader, on stream: Stream
     ) throws(CUDAError) {
+        try activationPrecision.requireOnGPU("linear layer")
         let device = loader.context.device
         guard 1...Route.largestTokenCount ~= maximumTokenCount else {
             throw CUDAError(

@@ -56,6 +56,7 @@ extension MoEConfiguration {
         guard format != .float8 else {
             throw CUDAError(.unsupported, "MoE layer: FP8 weights are for linear layers")
         }
+        try activationPrecision.requireOnGPU("MoE layer")
         guard activationPrecision == .full || format == .nvfp4 else {
             throw CUDAError(
                 .unsupported, "MoE layer: NVFP4 activations need NVFP4 weights, not those in \(format.rawValue)")
@@ -106,5 +107,13 @@ extension MoEConfiguration {
             throw CUDAError(
                 .unsupported, "MoE layer: \(what) \(value), expected \(range.lowerBound) to \(range.upperBound)")
         }
+    }
+}
+
+extension ActivationPrecision {
+    /// Refuses what no GPU kernel computes with.
+    func requireOnGPU(_ layer: String) throws(CUDAError) {
+        guard self == .int8 else { return }
+        throw CUDAError(.unsupported, "\(layer): int8 activations are for CPUs, expected full or nvfp4")
     }
 }

@@ -91,6 +91,21 @@ extension FakeDriverTests {
             _ = try layer(configuration, encodeScale: 4)
         }
 
+        @Test("activations of 8 bits are refused: no kernel has them")
+        func int8() throws {
+            var configuration = MoEConfiguration.llama4
+            configuration.activationPrecision = .int8
+            refused("MoE layer: int8 activations are for CPUs, expected full or nvfp4", code: .unsupported) {
+                _ = try MoEWeights.byteCount(for: configuration)
+            }
+            let matrix = try #require(MoEConfiguration.llama4.experts(encodeScale: 8).first).gate
+            let weights = try LinearWeights(matrix, loader: loader, on: stream)
+            refused("linear layer: int8 activations are for CPUs", code: .unsupported) {
+                _ = try LinearLayer(
+                    weights, maximumTokenCount: 3, activationPrecision: .int8, loader: loader, on: stream)
+            }
+        }
+
         @Test("a linear layer rounds its input into memory of its own")
         func linear() throws {
             let matrix = try #require(MoEConfiguration.llama4.experts(encodeScale: 8).first).gate

@@ -24,6 +24,8 @@ import Testing
             (custom + ["--experts", "100000"], "--experts"), (custom + ["--format", "fp8"], "--format"),
             (["copy"], "--device cuda"), (["--moe-backend", "latency"], "--device cuda"),
             (["--device", "cuda", "--threads", "2"], "--threads"),
+            (["--device", "cuda", "--activations", "int8"], "--activations int8 is for CPUs"),
+            (["--activations", "int4"], "--activations"),
         ])
     func wrongFlags(arguments: [String], name: String) throws {
         let result = try CommandRunner.run(["bench", "kernels"] + arguments)
@@ -44,6 +46,23 @@ import Testing
         #expect(result.output.isEmpty)
         #expect(result.errors.contains(name))
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("")) == ["plot.svg"])
+    }
+
+    @Test(
+        "measures a layer and a matrix with activations of 8 bits, and says so",
+        arguments: [[], ["--format", "mxfp4"]])
+    func int8(format: [String]) throws {
+        let folder = try TemporaryFolder()
+        let result = try CommandRunner.run(
+            ["bench", "kernels", "moe", "linear", "--tokens", "1,20", "--threads", "1", "--activations", "int8"]
+                + Self.custom + format + ["--json", folder.path("rows.json")])
+        #expect(result.status == 0, "\(result.errors)")
+        let json = try JSON(parsing: String(contentsOfFile: folder.path("rows.json"), encoding: .utf8))
+        guard case .string(let device) = json["device"] else {
+            Issue.record("no device")
+            return
+        }
+        #expect(device.hasSuffix(", int8 activations"))
     }
 
     @Test("prints a table and writes the same rows as JSON, and a plot")

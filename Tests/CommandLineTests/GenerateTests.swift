@@ -46,6 +46,17 @@ import Testing
         #expect(try JSON(parsing: result.output)["seed"] == .string("18446744073709551615"))
     }
 
+    @Test("tells the same story with activations of 8 bits, asked for by name")
+    func int8() throws {
+        for (arguments, name) in [([], "full"), (["--activations", "int8"], "int8")] {
+            let result = try CommandRunner.run(
+                ["generate", "Once upon a time", "--temperature", "0", "--max-new-tokens", "16"] + arguments)
+            #expect(result.status == 0)
+            #expect(result.output.hasPrefix(", there was a little girl named"))
+            #expect(result.errors.contains(" \(name) activations"))
+        }
+    }
+
     @Test("token ids in place of a text give the same continuation")
     func tokensAsPrompt() throws {
         let text = try CommandRunner.run([

@@ -9,12 +9,12 @@ struct LinearTests {
     static let rowCounts = [0, 1, 2, 3, 4, 5, 7, 8, 9, 13, 33]
 
     /// What is expected of a product, and how far float32 sums may be from it.
-    private struct Expected {
+    struct Expected {
         var value: Double
         var tolerance: Double
     }
 
-    private func product(_ inputs: [Float], _ test: MatrixCase, rowCount: Int) -> [Expected] {
+    func product(_ inputs: [Float], _ test: MatrixCase, rowCount: Int) -> [Expected] {
         let columnCount = test.matrix.columnCount
         var expected: [Expected] = []
         for row in 0..<rowCount {
@@ -32,14 +32,14 @@ struct LinearTests {
         return expected
     }
 
-    private func activations(_ values: [Float], rowCount: Int, columnCount: Int) throws -> CPUActivations {
+    func activations(_ values: [Float], rowCount: Int, columnCount: Int) throws -> CPUActivations {
         let buffer = try CPUActivations(rowCount: rowCount, columnCount: columnCount)
         for (index, value) in values.enumerated() { buffer.base[index] = value }
         return buffer
     }
 
     /// The largest difference as a share of what is tolerated.
-    private func error(_ values: [Float], _ expected: [Expected]) -> Double {
+    func error(_ values: [Float], _ expected: [Expected]) -> Double {
         if values.count != expected.count { return .infinity }
         return zip(values, expected).reduce(0) { max($0, abs(Double($1.0) - $1.1.value) / $1.1.tolerance) }
     }

@@ -2,8 +2,11 @@ public import FP4
 public import Kernels
 
 extension CPUBackend: BenchmarkDevice {
-    /// The instruction set.
-    public var deviceName: String { "cpu \(instructionSet.rawValue)" }
+    /// The instruction set, and the precision of activations unless it is the full one.
+    public var deviceName: String {
+        let name = "cpu \(instructionSet.rawValue)"
+        return activationPrecision == .full ? name : "\(name), \(activationPrecision.rawValue) activations"
+    }
 
     /// The last-level caches of all cores.
     public var cacheByteCount: Int { HostMemory.cacheByteCount }

@@ -25,6 +25,18 @@ enum {
     NIBBLE_PANEL_DEPTH = 256,
 };
 
+/// Activations as integers of 8-bit digits: sixteen of them in a block with their scale.
+enum {
+    /// An integer of 8 bits.
+    NIBBLE_INT8_DIGITS = 1,
+    /// The least bytes from a block of one digit to the next.
+    NIBBLE_INT8_BLOCK_BYTES = 28,
+    /// An integer of 23 bits, closer to the activation than what float32 sums lose.
+    NIBBLE_EXACT_DIGITS = 3,
+    /// The bytes from a block of three digits to the next.
+    NIBBLE_EXACT_BLOCK_BYTES = 64,
+};
+
 /// The bytes of a block of 16 rows; `columns` is a multiple of the format's columns per scale, and below 2^40.
 size_t nibble_block_bytes(nibble_format format, size_t columns);
 
@@ -87,18 +99,21 @@ typedef struct {
     /// Rows from which decoding a panel for all of them beats decoding blocks for a few rows at a time.
     size_t panel_threshold;
 
-    /// The most rows whose products with packed formats are cheaper as digits than as float32; 0 for none.
+    /// The most rows whose products with packed formats are cheaper as three digits than as float32; 0 for none.
     size_t split_row_limit;
 
-    /// Splits activations into 8-bit digits, 64 bytes for 16 columns, in place if the pointers are equal; null if this set
-    /// has no use for them.
-    void (*_Nullable split_row)(const float *row, size_t columns, uint8_t *digits);
+    /// Writes activations as integers of one or three digits, a block of 16 columns every `stride` bytes; in place if
+    /// the pointers are equal and `stride` is 64.
+    void (*split_row)(int digits, const float *row, size_t columns, uint8_t *blocks, size_t stride);
 
-    /// `sums = blocks · rows` for the packed formats and up to `split_row_limit` rows of digits, rounded once per 16
-    /// columns; a block is `stride` bytes after the one before, and sums are `[blocks, activation rows, 16]`.
-    void (*_Nullable multiply_split_rows)(
-        nibble_format format, const uint8_t *blocks, size_t stride, size_t block_count, size_t columns,
-        const uint8_t *const _Nonnull *_Nonnull digits, size_t row_count, float *sums);
+    /// `sums = blocks · rows` for the packed formats and rows as ``split_row`` writes them, rounded once per 16 columns:
+    /// any number of rows of one digit, or up to `split_row_limit` of three.
+    ///
+    /// A block is `stride` bytes after the one before, and sums are `[blocks, activation rows, 16]`. With one digit a row's
+    /// sums do not depend on the number of rows.
+    void (*multiply_split_rows)(
+        int digits, nibble_format format, const uint8_t *blocks, size_t stride, size_t block_count, size_t columns,
+        const uint8_t *const _Nonnull *_Nonnull rows, size_t row_stride, size_t row_count, float *sums);
 
     /// `sums = block · rows`, decoding the block once for every few rows.
     void (*multiply_rows)(

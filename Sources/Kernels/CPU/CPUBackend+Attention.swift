@@ -12,7 +12,7 @@ extension CPUBackend {
         let shape = try AttentionShape(attention)
         try require(projected, columnCount: attention.projectedSize)
         try require(output, columnCount: shape.queryHeadCount * shape.headSize)
-        guard activationPrecision == .full else {
+        guard activationPrecision != .nvfp4 else {
             try attendInReferenceOrder(
                 projected, attention: attention, shape: shape, layer: layer, sequences: sequences, into: output)
             return

@@ -125,8 +125,9 @@ extension CPUBackend {
         for precision in precisions where !distinct.contains(precision) { distinct.append(precision) }
 
         let columnCount = linear.columnCount
-        let changesRows = activationPrecision != .full
-        let areaSize = InputArea.valueCount(capacity: rowCount, columnCount: columnCount, changesRows: changesRows)
+        let changesRows = precisions.contains(where: \.changesRows)
+        let areaSize = InputArea.valueCount(
+            capacity: rowCount, columnCount: columnCount, changesRows: changesRows, digitFormat: digitFormat)
         let memory = try scratch.activations.reserve(rowCount: distinct.count, columnCount: areaSize)
         let rows = scratch.inputRows.reserve(distinct.count * rowCount)
         let digits = scratch.inputDigits.reserve(distinct.count * rowCount)
@@ -134,11 +135,11 @@ extension CPUBackend {
         for (index, precision) in distinct.enumerated() {
             let area = InputArea(
                 memory: memory + index * areaSize, capacity: rowCount, columnCount: columnCount,
-                rows: rows + index * rowCount, digits: digits + index * rowCount)
+                digitFormat: digitFormat, rows: rows + index * rowCount, digits: digits + index * rowCount)
             enter(input, rowCount: rowCount, precision: precision, area: area)
             inputs.append(
                 MatrixRows(
-                    area, rows: 0..<rowCount, columnCount: columnCount,
+                    area, rows: 0..<rowCount, columnCount: columnCount, precision: precision,
                     quantized: zip(linear.blocks, precisions).contains { $0.shape.isQuantized && $1 == precision },
                     order: sumOrder(rowCount: rowCount, of: linear.blocks),
                     kernels: kernels))
@@ -149,7 +150,7 @@ extension CPUBackend {
 
     /// Points an area's rows to those of a buffer, or to what a precision leaves of them.
     private func enter(_ input: CPUActivations, rowCount: Int, precision: InputPrecision, area: InputArea) {
-        guard precision != .full else {
+        guard precision.changesRows else {
             for row in 0..<rowCount { area.rows[row] = UnsafePointer(input.row(row)) }
             return
         }

@@ -18,10 +18,10 @@ extension ExpertPass {
             let precision = backend.inputPrecision(of: matrix)
             enter(group, from: input, weighted: weighted, precision: precision, area: area)
             let rows = MatrixRows(
-                area, rows: group.assignments, columnCount: input.columnCount, quantized: matrix.shape.isQuantized,
-                order: gateAndUpOrder(of: group), kernels: backend.kernels)
+                area, rows: group.assignments, columnCount: input.columnCount, precision: precision,
+                quantized: matrix.shape.isQuantized, order: gateAndUpOrder(of: group), kernels: backend.kernels)
             inputs.append(rows)
-            guard rows.form == .digits, !weighted, precision == .full else { continue }
+            guard rows.form == .digits, !weighted, !precision.changesRows else { continue }
             for index in group.assignments {
                 let row = step.rows[index]
                 if owners[row] < 0 { owners[row] = Int32(index) }
@@ -51,7 +51,7 @@ extension ExpertPass {
         _ group: ExpertStep.Group, from input: CPUActivations, weighted: Bool, precision: InputPrecision,
         area: InputArea
     ) {
-        guard weighted || precision != .full else {
+        guard weighted || precision.changesRows else {
             for index in group.assignments { area.rows[index] = UnsafePointer(input.row(step.rows[index])) }
             return
         }

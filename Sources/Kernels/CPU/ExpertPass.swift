@@ -28,15 +28,18 @@ struct ExpertPass {
         self.backend = backend
         self.weightsInput = weightsInput
         let count = step.rows.count
-        let changesInput = weightsInput || backend.activationPrecision != .full
+        let changesInput = weightsInput || backend.activationPrecision == .nvfp4
+        let digitFormat = backend.digitFormat
         let inputSize = InputArea.valueCount(
-            capacity: count, columnCount: layer.hiddenSize, changesRows: changesInput)
+            capacity: count, columnCount: layer.hiddenSize, changesRows: changesInput, digitFormat: digitFormat)
         let inputCount = layer.sharesInputs ? 1 : 2
-        let hiddenSize = InputArea.valueCount(
-            capacity: count, columnCount: layer.intermediateSize, changesRows: false)
+        let hiddenSize = count * InputArea.stride(columnCount: layer.intermediateSize)
+        let digitSize = InputArea.digitValueCount(
+            capacity: count, columnCount: layer.intermediateSize, digitFormat: digitFormat)
         // Tiles of the hidden rows replace those of the inputs, which by then have done their work.
         let sharedSize = max(inputCount * inputSize, hiddenSize)
-        let memory = try backend.scratch.activations.reserve(rowCount: 1, columnCount: sharedSize + hiddenSize)
+        let memory = try backend.scratch.activations.reserve(
+            rowCount: 1, columnCount: sharedSize + hiddenSize + digitSize)
         lanes = try backend.scratch.lanes.reserve(
             rowCount: backend.threadCount, columnCount: LaneScratch.valueCount(rowCount: step.largestGroup))
         let rows = backend.scratch.inputRows.reserve(3 * count)
@@ -44,24 +47,27 @@ struct ExpertPass {
         let inputs = (0..<inputCount).map { index in
             InputArea(
                 memory: memory + index * inputSize, capacity: count, columnCount: layer.hiddenSize,
-                rows: rows + index * count, digits: digits + index * count)
+                digitFormat: digitFormat, rows: rows + index * count, digits: digits + index * count)
         }
         let hidden = InputArea(
-            memory: memory, changedRows: memory + sharedSize, capacity: count, columnCount: layer.intermediateSize,
-            rows: rows + 2 * count, digits: digits + 2 * count)
+            memory: memory, digitMemory: memory + sharedSize + hiddenSize, changedRows: memory + sharedSize,
+            capacity: count, columnCount: layer.intermediateSize, digitFormat: digitFormat, rows: rows + 2 * count,
+            digits: digits + 2 * count)
 
         hiddenRows = backend.scratch.outputRows.reserve(2 * count)
         for index in 0..<count {
             hiddenRows[index] = hidden.changedRow(index)
             hidden.rows[index] = UnsafePointer(hiddenRows[index])
-            // Digits take as much memory as the values that they are made of, and replace them.
+            // Three digits take as much memory as the values that they are made of, and replace them.
+            guard digitFormat == .exact else { continue }
             hidden.digits[index] = UnsafeRawPointer(hiddenRows[index]).assumingMemoryBound(to: UInt8.self)
         }
         hiddenInputs = step.groups.map { group in
-            MatrixRows(
+            let down = layer.blocks[group.expert].down
+            return MatrixRows(
                 hidden, rows: group.assignments, columnCount: layer.intermediateSize,
-                quantized: layer.blocks[group.expert].down.shape.isQuantized, order: downOrder(of: group),
-                kernels: backend.kernels)
+                precision: backend.inputPrecision(of: down), quantized: down.shape.isQuantized,
+                order: downOrder(of: group), kernels: backend.kernels)
         }
         gateInputs = makeInputs(from: input, weighted: weightsInput, area: inputs[0]) { $0.gate }
         upInputs =
@@ -117,7 +123,7 @@ struct ExpertPass {
             if hidden.form == .digits { continue }
             let precision = backend.inputPrecision(of: layer.blocks[group.expert].down)
             unprepared.append(hidden)
-            guard precision != .full else { continue }
+            guard precision.changesRows else { continue }
             let columnCount = layer.intermediateSize
             backend.pool.runInRanges(
                 group.assignments.count, operationCount: group.assignments.count * columnCount * 16

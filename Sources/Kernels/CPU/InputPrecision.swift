@@ -7,8 +7,13 @@ enum InputPrecision: Equatable {
     case full
     /// Rounded to NVFP4 with the checkpoint's encode scale, or with each row's own.
     case nvfp4(encodeScale: Float?)
+    /// As integers of 8 bits, which the kernels make of the rows as they are.
+    case int8
 
-    /// Rounds a row of whole blocks to this precision; in place if the pointers are equal.
+    /// Whether other float32 rows take the place of those that are given.
+    var changesRows: Bool { if case .nvfp4 = self { true } else { false } }
+
+    /// Rounds a row of whole blocks to this precision, if that changes it; in place if the pointers are equal.
     func round(_ row: UnsafePointer<Float>, columnCount: Int, into output: UnsafeMutablePointer<Float>) {
         guard case .nvfp4(let encodeScale) = self else {
             if row != UnsafePointer(output) { output.update(from: row, count: columnCount) }
@@ -23,10 +28,13 @@ enum InputPrecision: Equatable {
 }
 
 extension CPUBackend {
-    /// In which precision rows enter a matrix: W4A4 is for NVFP4 weights only.
+    /// In which precision rows enter a matrix: W4A4 is for NVFP4 weights only, integers are for all quantized ones.
     func inputPrecision(of matrix: MatrixBlocks) -> InputPrecision {
-        activationPrecision == .nvfp4 && matrix.shape.format == NIBBLE_NVFP4
-            ? .nvfp4(encodeScale: matrix.inputEncodeScale) : .full
+        switch activationPrecision {
+        case .nvfp4 where matrix.shape.format == NIBBLE_NVFP4: .nvfp4(encodeScale: matrix.inputEncodeScale)
+        case .int8 where matrix.shape.isQuantized: .int8
+        case .full, .nvfp4, .int8: .full
+        }
     }
 
     /// Checks that the inputs of a matrix can be quantized, if they are to be.

@@ -6,7 +6,7 @@ struct MatrixRows {
     enum Form {
         /// The rows themselves.
         case plain
-        /// Rows that are split into digits.
+        /// Rows that are split into digits, one or three.
         case digits
         /// Tiles of a few rows, one panel's columns after another's.
         case tiles
@@ -22,16 +22,20 @@ struct MatrixRows {
     let form: Form
     /// In which order products are added.
     let order: SumOrder
-    /// Memory for digits or tiles, `[rowCount, columnCount]`, aligned to 64 bytes.
+    /// Memory for tiles, `[rowCount, columnCount]`, aligned to 64 bytes.
     let prepared: UnsafeMutablePointer<Float>
-    /// Each row's digits: in `prepared`, or where another product has them.
+    /// Each row's digits: its own, or where another product has them.
     let digits: UnsafePointer<UnsafePointer<UInt8>>
+    private let area: InputArea
+    private let firstRow: Int
 
     /// Describes rows of an area for a product with matrices of which some, or none, are quantized.
     init(
-        _ area: InputArea, rows: Range<Int>, columnCount: Int, quantized: Bool, order: SumOrder,
-        kernels: nibble_matrix_kernels
+        _ area: InputArea, rows: Range<Int>, columnCount: Int, precision: InputPrecision, quantized: Bool,
+        order: SumOrder, kernels: nibble_matrix_kernels
     ) {
+        self.area = area
+        firstRow = rows.lowerBound
         self.rows = UnsafePointer(area.rows + rows.lowerBound)
         digits = UnsafePointer(area.digits + rows.lowerBound)
         prepared = area.prepared(rows.lowerBound)
@@ -39,7 +43,9 @@ struct MatrixRows {
         self.columnCount = columnCount
         self.order = order
         form =
-            if order != .fastest {
+            if precision == .int8 {
+                .digits
+            } else if order != .fastest {
                 .tiles
             } else if rowCount >= kernels.panel_threshold {
                 .tiles
@@ -49,9 +55,6 @@ struct MatrixRows {
                 .plain
             }
     }
-
-    /// Bytes of a column's digits or of its float32 value: digits of 16 columns take 64 bytes.
-    static var bytesPerColumn: Int { 4 }
 
     /// The most columns of a panel.
     static var panelDepth: Int { Int(NIBBLE_PANEL_DEPTH) }
@@ -70,7 +73,7 @@ struct MatrixRows {
 
     /// Whether a part is prepared with another product's rows.
     func isPreparedElsewhere(_ part: Int) -> Bool {
-        form == .digits && UnsafeRawPointer(digits[part]) != UnsafeRawPointer(prepared + part * columnCount)
+        form == .digits && digits[part] != area.ownDigits(firstRow + part)
     }
 
     /// Writes one part of the digits or tiles.
@@ -87,9 +90,10 @@ struct MatrixRows {
 
     /// Splits some columns of a row, from one multiple of 16 to another.
     func split(row: Int, columns: Range<Int>, kernels: nibble_matrix_kernels) {
-        guard let splitRow = kernels.split_row else { return }
-        let digits = UnsafeMutablePointer(mutating: digits[row] + columns.lowerBound * Self.bytesPerColumn)
-        splitRow(rows[row] + columns.lowerBound, columns.count, digits)
+        let format = area.digitFormat
+        let digits = UnsafeMutablePointer(mutating: digits[row] + columns.lowerBound / 16 * format.blockBytes)
+        kernels.split_row(
+            format.digitCount, rows[row] + columns.lowerBound, columns.count, digits, format.blockBytes)
     }
 
     /// Writes the products of blocks of 16 matrix rows with all rows to `sums`, `[blocks, rowCount, 16]`, which are still
@@ -100,10 +104,10 @@ struct MatrixRows {
         _ matrix: MatrixBlocks, blocks: Range<Int>, kernels: nibble_matrix_kernels,
         panel: UnsafeMutablePointer<Float>, into sums: UnsafeMutablePointer<Float>
     ) {
-        if form == .digits, matrix.shape.isQuantized, let multiplySplitRows = kernels.multiply_split_rows {
-            multiplySplitRows(
-                matrix.shape.format, matrix.block(blocks.lowerBound), matrix.stride, blocks.count, columnCount, digits,
-                rowCount, sums)
+        if form == .digits, matrix.shape.isQuantized {
+            kernels.multiply_split_rows(
+                area.digitFormat.digitCount, matrix.shape.format, matrix.block(blocks.lowerBound), matrix.stride,
+                blocks.count, columnCount, digits, area.digitFormat.blockBytes, rowCount, sums)
             return
         }
         var sums = sums

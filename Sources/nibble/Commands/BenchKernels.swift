@@ -40,7 +40,11 @@ struct BenchKernels: AsyncParsableCommand {
         help: "Kernels of the experts on a GPU: auto, latency, throughput. (default: NIBBLE_MOE_BACKEND, else auto)")
     var moeBackend: MoEBackend?
 
-    @Option(help: "Precision of the activations that enter NVFP4 weights: full, or nvfp4 (W4A4).")
+    @Option(
+        help: """
+            Precision of the activations that enter quantized weights: full; nvfp4 (W4A4), for NVFP4 weights; or, on \
+            CPUs, int8.
+            """)
     var activations: ActivationPrecision = .full
 
     private var tokenCounts: ClosedRange<Int> { backendOptions.device == .cuda ? 1...65280 : 1...4096 }
@@ -59,6 +63,8 @@ struct BenchKernels: AsyncParsableCommand {
             if moeBackend != nil { throw ValidationError("--moe-backend needs --device cuda.") }
         } else if backendOptions.threads != nil {
             throw ValidationError("--threads is for CPUs, not for --device cuda.")
+        } else if activations == .int8 {
+            throw ValidationError("--activations int8 is for CPUs; --device cuda takes full or nvfp4.")
         }
         if let json, json == plot { throw ValidationError("--json and --plot name the same file.") }
     }

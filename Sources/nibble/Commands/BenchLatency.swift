@@ -77,6 +77,7 @@ struct BenchLatency: AsyncParsableCommand {
             members["model"] = .string(config ?? modelOptions.model ?? "storyteller-nvfp4")
             members["cpu"] = .string(backend.instructionSet.rawValue)
             members["threads"] = .integer(backend.threadCount)
+            members["activations"] = .string(backend.activationPrecision.rawValue)
             try file.update(JSON.object(members).text(indented: true) + "\n")
         }
     }

@@ -16,7 +16,11 @@ struct ModelOptions: ParsableArguments {
 
     @OptionGroup(title: "Model") var backendOptions: BackendOptions
 
-    @Option(help: "What enters quantized layers: full precision, or NVFP4 as Blackwell computes (W4A4).")
+    @Option(
+        help: """
+            What enters quantized layers: full precision; nvfp4, as Blackwell computes (W4A4); or int8, 8 bits with a \
+            scale for each 16 values, faster and less exact (docs/numerics.md).
+            """)
     var activations: ActivationPrecision = .full
 
     func validate() throws {
