@@ -116,12 +116,6 @@ DEVICE void barrier_named() {
     asm volatile("bar.sync %0, %1;" ::"n"(index), "n"(threads) : "memory");
 }
 
-/// Arrives for those that wait, and goes on.
-template <int index, int threads>
-DEVICE void barrier_named_arrive() {
-    asm volatile("bar.arrive %0, %1;" ::"n"(index), "n"(threads) : "memory");
-}
-
 // --- Bulk copies, global to shared ---
 
 /// An L2 policy for bytes that are read once.

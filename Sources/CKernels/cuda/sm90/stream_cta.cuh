@@ -115,6 +115,7 @@ struct StreamCta {
     DEVICE void prepare_routing() const {
         if constexpr (Routed::bytes > 0)
             if constexpr (!Routed::kAreFew) Routed(routed).choices.clear();
+            else if (threadIdx.x == 0) Routed(routed).init_barriers();
     }
 
     /// Routes the tokens if that is left to this launch.
@@ -147,14 +148,14 @@ struct StreamCta {
         }
         if (token == 0) {
             if (tokens > 1) {
-                barrier_named<4, 32 * tokens>();
+                barrier_wait(routes.chosen(), 0);
                 choice = routes.choices.of_slot(min((u32)lane, Routed::kRowCount - 1));
             }
             routes.list_rows(choice, tokenCount);
-            barrier_named_arrive<2, Shape::kThreads>();
+            warp_arrive(routes.listed());
         } else {
-            if (token < tokens) barrier_named_arrive<4, 32 * tokens>();
-            barrier_named<2, Shape::kThreads>();
+            if (token < tokens) warp_arrive(routes.chosen());
+            barrier_wait(routes.listed(), 0);
         }
     }
 

@@ -32,6 +32,16 @@ struct StreamRouting {
         rows.ofSlots = nullptr;
     }
 
+    /// Of few tokens: that all have chosen, and that rows are listed. In the place of the masks, which they have no use for.
+    DEVICE u64* chosen() const { return reinterpret_cast<u64*>(choices.masks); }
+    DEVICE u64* listed() const { return chosen() + 1; }
+
+    /// Of few tokens, by one thread.
+    DEVICE void init_barriers() const {
+        if (kTokens > 1) barrier_init(chosen(), (kTokens - 1) * WARP_ARRIVALS);
+        barrier_init(listed(), WARP_ARRIVALS);
+    }
+
     /// By a warp, the experts of a token.
     DEVICE LaneChoice choose(const Router& router, u32 token) const {
         typename Choice::LaneLogits values;
