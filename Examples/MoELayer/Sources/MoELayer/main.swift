@@ -26,7 +26,8 @@ func randomMatrix(_ name: String, _ rowCount: Int, _ columnCount: Int) -> Weight
 
 // The GPU, and the compiler of its kernels; compiled ones could be kept in a folder.
 let driver = try Driver.load()
-let context = try Context(driver.devices()[0])
+guard let gpu = try driver.devices().first else { throw CUDAError(.deviceMissing, "no NVIDIA GPU was found") }
+let context = try Context(gpu)
 let loader = KernelLoader(context, cache: KernelCache(compiler: try Compiler(for: driver.version), folder: nil))
 let stream = try Stream(context)
 
