@@ -160,6 +160,33 @@ struct FeedForwardTests {
         return RoutedCase(experts: experts, rows: rows, choices: choices)
     }
 
+    /// What the experts add to rows of zeros, with any number of threads.
+    private func result(
+        of test: RoutedCase, placement: Routing.WeightPlacement, activationPrecision: ActivationPrecision = .full,
+        instructionSet: InstructionSet
+    ) throws -> [Float] {
+        let hiddenSize = test.rows[0].count
+        let results = try [1, 3].map { threadCount in
+            let backend = try CPUBackend(
+                threadCount: threadCount, activationPrecision: activationPrecision, instructionSet: instructionSet)
+            let layer = try backend.makeFeedForward(test.experts.map(\.weights), activation: .swiglu)
+            let output = try CPUActivations(rowCount: test.rows.count, columnCount: hiddenSize)
+            try backend.runExperts(
+                layer, assignments: test.assignments(), weightPlacement: placement,
+                input: try activations(test.rows), addingTo: output)
+            return try backend.read(output, rowCount: test.rows.count)
+        }
+        #expect(results[0] == results[1], "the number of threads changes the result")
+        return results[0]
+    }
+
+    /// A hidden value at a border may round to the other neighbour: few outputs may differ by more.
+    private func expectFewDiffer(_ values: [Float], from expected: [Double]) {
+        let size = (expected.reduce(0) { $0 + $1 * $1 } / Double(expected.count)).squareRoot()
+        let differing = zip(values, expected).filter { abs(Double($0) - $1) > 1e-5 * size }
+        #expect(differing.count <= expected.count / 10)
+    }
+
     @Test("computes the experts of each row", arguments: LinearTests.instructionSets, [1, 2, 11, 30])
     func routed(instructionSet: InstructionSet, rowCount: Int) throws {
         var random = SeededRandom(seed: 22)
@@ -171,18 +198,8 @@ struct FeedForwardTests {
                 Expert(format, hiddenSize: 96, intermediateSize: 64, hasBiases: true, random: &random)
             }
             let test = routedCase(experts, rowCount: rowCount, topK: topK, hiddenSize: 96, random: &random)
-            var results: [[Float]] = []
-            for threadCount in [1, 3] {
-                let backend = try CPUBackend(threadCount: threadCount, instructionSet: instructionSet)
-                let layer = try backend.makeFeedForward(experts.map(\.weights), activation: .swiglu)
-                let output = try CPUActivations(rowCount: rowCount, columnCount: 96)
-                try backend.runExperts(
-                    layer, assignments: test.assignments(), weightPlacement: placement,
-                    input: try activations(test.rows), addingTo: output)
-                results.append(try backend.read(output, rowCount: rowCount))
-            }
-            #expect(results[0] == results[1], "the number of threads changes the result")
-            #expect(error(results[0], test.expected(activation: .swiglu, placement: placement)) < 1e-5)
+            let values = try result(of: test, placement: placement, instructionSet: instructionSet)
+            #expect(error(values, test.expected(activation: .swiglu, placement: placement)) < 1e-5)
         }
     }
 
@@ -224,11 +241,7 @@ struct FeedForwardTests {
                     layer, assignments: test.assignments(), weightPlacement: placement,
                     input: try activations(rows), addingTo: output)
                 let expected = test.expected(activation: .swiglu, placement: placement, quantize: quantize)
-                // A hidden value at a border may round to the other neighbour: few outputs may differ by more.
-                let values = try backend.read(output, rowCount: rowCount)
-                let size = (expected.reduce(0) { $0 + $1 * $1 } / Double(expected.count)).squareRoot()
-                let differing = zip(values, expected).filter { abs(Double($0) - $1) > 1e-5 * size }
-                #expect(differing.count <= expected.count / 10)
+                expectFewDiffer(try backend.read(output, rowCount: rowCount), from: expected)
             }
         }
     }
@@ -251,24 +264,11 @@ struct FeedForwardTests {
         }
         for placement in [Routing.WeightPlacement.input, .output] {
             let test = routedCase(experts, rowCount: rowCount, topK: 3, hiddenSize: 96, random: &random)
-            var results: [[Float]] = []
-            for threadCount in [1, 3] {
-                let backend = try CPUBackend(
-                    threadCount: threadCount, activationPrecision: .int8, instructionSet: instructionSet)
-                let layer = try backend.makeFeedForward(experts.map(\.weights), activation: .swiglu)
-                let output = try CPUActivations(rowCount: rowCount, columnCount: 96)
-                try backend.runExperts(
-                    layer, assignments: test.assignments(), weightPlacement: placement,
-                    input: try activations(test.rows), addingTo: output)
-                results.append(try backend.read(output, rowCount: rowCount))
-            }
-            #expect(results[0] == results[1], "the number of threads changes the result")
+            let values = try result(
+                of: test, placement: placement, activationPrecision: .int8, instructionSet: instructionSet)
             let expected = test.expected(activation: .swiglu, placement: placement, quantize: quantize)
-            // A hidden value at a border may round to the other neighbour: few outputs may differ by more.
-            let size = (expected.reduce(0) { $0 + $1 * $1 } / Double(expected.count)).squareRoot()
-            let differing = zip(results[0], expected).filter { abs(Double($0) - $1) > 1e-5 * size }
-            #expect(differing.count <= expected.count / 10)
-            #expect(error(results[0], expected) < 0.01)
+            expectFewDiffer(values, from: expected)
+            #expect(error(values, expected) < 0.01)
         }
     }
 
