@@ -124,21 +124,23 @@ extension MoEStream {
             shape.up == nil
                 ? (shape.down.format.isFP4 && rowCount >= 4 ? [4, 3] : [5, 4, 3])
                     .map { linear(shape, chunk: chunk, stages: $0, rowCount: rowCount, architecture) }
-                : stages.map { experts(shape, chunk: chunk, stages: $0, architecture) }
+                : stages.map { experts(shape, chunk: chunk, stages: $0, rowCount: rowCount, architecture) }
         }
     }
 
     /// Experts wait for their routing, and take an SM for themselves.
     ///
     /// Sixteen warps multiply, in two groups that take turns at chunks; on Blackwell, whose code needs more registers, eight.
-    /// Sums that are not short are in two phases.
+    /// Sums that are not short are in two phases. Several rows of FP4 experts are brought by two warps: on an H200, one needs
+    /// more time for those of a chunk than memory for its weights.
     private static func experts(
-        _ shape: ExpertShape, chunk: Int, stages: Int, _ architecture: Architecture
+        _ shape: ExpertShape, chunk: Int, stages: Int, rowCount: Int, _ architecture: Architecture
     ) -> Pipeline {
         let (bound, hasPhases) = (min(3, stages), shape.down.slabCount > longestShortSum)
         return Pipeline(
             chunk: chunk, stages: stages, inFlight: bound, lead: bound, middle: hasPhases ? bound : 2, warpTiles: 1,
-            slabTurns: 2, chunkTurns: architecture.major == 9 ? 2 : 1, residentCount: 1, hasPhases: hasPhases)
+            slabTurns: 2, chunkTurns: architecture.major == 9 ? 2 : 1, residentCount: 1,
+            inputCopierCount: shape.down.format.isFP4 ? min(rowCount, 2) : 1, hasPhases: hasPhases)
     }
 
     /// Linear layers share an SM with the one before, and begin to read, slowly, while that one still does; not on Blackwell,
