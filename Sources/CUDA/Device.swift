@@ -33,6 +33,9 @@ public struct Device: Sendable, CustomStringConvertible {
     /// The shared memory that a block may have at most, once its kernel has opted in.
     public let maximumSharedByteCountPerBlock: Int
 
+    /// The most that its memory could deliver, in bytes a second: two transfers a clock.
+    public var memoryBandwidth: Double { 2 * Double(memoryClockRate) * 1000 * Double(memoryBusWidth) / 8 }
+
     let handle: CUdevice
 
     init(index: Int, driver: Driver) throws(CUDAError) {

@@ -4,12 +4,14 @@ extension MoEResolution {
     /// Up to so many rows of all experts the streaming kernel is faster.
     ///
     /// Measured on an H100 with layers of 8 to 256 experts (docs/kernels-gpu-notes.md): each row costs it some time, and experts
-    /// with more rows than a block has are read again, which takes long if they are large.
-    private static func streamedRowCount(_ configuration: MoEConfiguration) -> Int {
+    /// with more rows than a block has are read again, which takes long if they are large. Memory as fast as an H200's leaves
+    /// the grouped product further behind.
+    private static func streamedRowCount(_ configuration: MoEConfiguration, on device: Device) -> Int {
         let shape = configuration.shape
         let isLarge = (shape.up?.byteCount ?? 0) + (shape.down.byteCount ?? 0) >= 32 << 20
         let expertCount = configuration.expertCount
-        return max(3 * expertCount / 2, min(192, (isLarge ? 5 : 6) * expertCount / 2))
+        let most = device.memoryBandwidth > 4e12 ? 256 : 192
+        return max(3 * expertCount / 2, min(most, (isLarge ? 5 : 6) * expertCount / 2))
     }
 
     /// Chooses for all numbers of tokens up to the configured maximum, as a layer does when it is made.
@@ -27,7 +29,7 @@ extension MoEResolution {
         case .latency: streamed = possible
         case .throughput: streamed = 0
         case .auto:
-            let fast = max(1, Self.streamedRowCount(configuration) / configuration.topK)
+            let fast = max(1, Self.streamedRowCount(configuration, on: device) / configuration.topK)
             streamed = groupedRefusal == nil ? min(possible, fast) : possible
         }
         var first = 1
@@ -62,7 +64,7 @@ extension MoEResolution {
         if streamed > 0 {
             let reason =
                 configuration.backend == .latency
-                ? asked : groupedRefusal ?? "slower for up to \(Self.streamedRowCount(configuration)) rows"
+                ? asked : groupedRefusal ?? "slower for up to \(Self.streamedRowCount(configuration, on: device)) rows"
             refusals.append(Refusal(tokenCounts: 1...streamed, backend: .throughput, reason: reason))
         }
         guard streamed < maximum else { return }
@@ -73,7 +75,7 @@ extension MoEResolution {
         } else if streamed == possible {
             reason = MoEStream.refusal(tokenCount: rest.lowerBound, on: device)
         } else {
-            reason = "slower for more than \(Self.streamedRowCount(configuration)) rows"
+            reason = "slower for more than \(Self.streamedRowCount(configuration, on: device)) rows"
         }
         refusals.append(Refusal(tokenCounts: rest, backend: .latency, reason: reason))
         if let groupedRefusal {

@@ -115,6 +115,12 @@ struct FakeCUDA {
         set(Int32(count), Int32(major), Int32(minor), memoryByteCount)
     }
 
+    /// The clock of the GPUs' memory, in kHz, and the width of its bus, in bits.
+    func setMemory(clockRate: Int, busWidth: Int) throws {
+        let set = try control("fake_set_memory", as: (@convention(c) (Int32, Int32) -> Void).self)
+        set(Int32(clockRate), Int32(busWidth))
+    }
+
     /// Sets what is called in place of each kernel.
     func setKernel(_ kernel: @convention(c) (Int32) -> Void) throws {
         try control("fake_set_kernel", as: (@convention(c) (@convention(c) (Int32) -> Void) -> Void).self)(kernel)

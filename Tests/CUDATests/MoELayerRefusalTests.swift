@@ -26,6 +26,21 @@ extension FakeDriverTests {
             #expect(text.contains("13 to 100 tokens: not latency, slower for more than 12 rows"))
         }
 
+        @Test("faster memory leaves more rows to the streaming kernel")
+        func memoryBandwidth() throws {
+            let configuration = MoEConfiguration(
+                hiddenSize: 128, intermediateSize: 192, expertCount: 128,
+                routing: Routing(topK: 8, score: .softmax(renormalized: true), weightPlacement: .output),
+                activation: .swiglu, format: .nvfp4, maximumTokenCount: 64)
+            func lastStreamed(clockRate: Int, busWidth: Int) throws -> Int {
+                try fake.setMemory(clockRate: clockRate, busWidth: busWidth)
+                let device = try #require(try fake.driver().devices().first)
+                return try MoEResolution(configuration, on: device).lastTokenCount(of: .latency)
+            }
+            #expect(try lastStreamed(clockRate: 2_619_000, busWidth: 5120) == 24)  // H100
+            #expect(try lastStreamed(clockRate: 3_201_000, busWidth: 6144) == 32)  // H200
+        }
+
         @Test("what does not fit is refused before anything is queued")
         func refusals() throws {
             let layer = try layer(.llama4)

@@ -31,6 +31,7 @@ void fake_reset(void) {
     fake.deviceCount = 1;
     fake.major = 9;
     fake.memoryByteCount = (size_t)1 << 30;
+    fake_set_memory(2619000, 5120); // an H100's
     pthread_mutex_unlock(&fake.mutex);
 }
 
@@ -70,6 +71,11 @@ void fake_set_devices(int count, int major, int minor, size_t memoryByteCount) {
     fake.major = major;
     fake.minor = minor;
     fake.memoryByteCount = memoryByteCount;
+}
+
+void fake_set_memory(int clockRate, int busWidth) {
+    fake.memoryClockRate = clockRate;
+    fake.memoryBusWidth = busWidth;
 }
 
 void fake_set_kernel(void (*kernel)(int launch)) { fake.kernel = kernel; }

@@ -66,6 +66,7 @@ typedef struct {
     char misuse[256];
     int driverVersion, compilerMajor, compilerMinor;
     int deviceCount, major, minor;
+    int memoryClockRate, memoryBusWidth;
     size_t memoryByteCount, usedByteCount;
     long long clock;
     void (*kernel)(int launch);

@@ -24,6 +24,8 @@ const char *_Nullable fake_misuse(void);
 void fake_set_driver_version(int version);
 void fake_set_compiler_version(int major, int minor);
 void fake_set_devices(int count, int major, int minor, size_t memoryByteCount);
+// The clock of their memory, in kHz, and the width of its bus, in bits.
+void fake_set_memory(int clockRate, int busWidth);
 // Called in place of the kernel for each launch that is executed, with the launch's index.
 void fake_set_kernel(void (*_Nullable kernel)(int launch));
 
