@@ -6,12 +6,12 @@
 
 /// Where a library is looked for.
 ///
-/// The environment is not read here: who runs the program passes its variables on.
+/// The environment is not read here: the program passes what it wants from it.
 ///
 /// The driver is looked for as
 /// 1. the path given, and then nowhere else;
 /// 2. `libcuda.so.1` where the dynamic linker looks;
-/// 3. the same file in the folders into which drivers and container runtimes put it.
+/// 3. the same file in the folders given, then in those into which drivers and container runtimes put it.
 ///
 /// The run-time compiler is looked for as
 /// 1. the path given, and then nowhere else;

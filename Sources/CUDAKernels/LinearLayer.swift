@@ -29,8 +29,13 @@ public final class LinearLayer: Sendable {
 
     /// Chooses the kernels and loads them.
     ///
-    /// - Parameter activationPrecision: with NVFP4 (W4A4), for NVFP4 weights only, rows are rounded before they are multiplied,
-    ///   in memory that the layer has: its launches then follow each other in one stream.
+    /// - Parameters:
+    ///   - weights: the matrix, on the loader's GPU.
+    ///   - maximumTokenCount: the most tokens of a launch, up to 65280.
+    ///   - activationPrecision: with NVFP4 (W4A4), for NVFP4 weights only, rows are rounded before they are multiplied, in
+    ///     memory that the layer has: its launches then follow each other in one stream.
+    ///   - loader: the GPU and its kernels.
+    ///   - stream: copies what kernels read in every launch.
     /// - Throws: ``CUDA/CUDAError`` with code `unsupported` and the reason if no kernel computes the matrix on this GPU, or that
     ///   of the compiler or the driver.
     public init(
@@ -81,7 +86,8 @@ public final class LinearLayer: Sendable {
     /// Queues `output[t] = residual[t] + W · input[t]`.
     ///
     /// - Parameters:
-    ///   - input: `[T, inputPitch]`, BF16.
+    ///   - tokenCount: `T`, at most ``maximumTokenCount``; 0 queues nothing.
+    ///   - input: `[T, inputPitch]`, BF16, zero beyond the columns.
     ///   - residual: `[T, outputPitch]`, BF16, added; may be the output. Nil for none.
     ///   - output: `[T, outputPitch]`, BF16; every element is written.
     ///   - workspace: made for this layer, among others; no other stream uses it meanwhile.

@@ -21,7 +21,7 @@ public final class LinearWeights: Sendable {
     let globalScale: Float
     var shape: ExpertShape { ExpertShape(format, rowCount: rowCount, columnCount: columnCount) }
 
-    /// Copies a matrix to the GPU, repacks it there, and waits.
+    /// Copies a matrix to the GPU, repacks it there, and waits; the matrix is discarded once it has been read.
     ///
     /// - Throws: ``CUDA/CUDAError`` with code `unsupported` if no kernel reads its encoding, `outOfMemory`, or that of the
     ///   call that failed.

@@ -3,19 +3,19 @@ public import Kernels
 /// What a mixture-of-experts layer computes:
 /// `output[t] = residual[t] + Σ weight · down(activation(gate(x[t]), up(x[t])))` over the experts of token `t`.
 public struct MoEConfiguration: Sendable, Equatable {
-    /// `H`, the size of a token's row; a multiple of the format's block size.
+    /// `H`, the size of a token's row; a multiple of the format's block size, at most 65536.
     public var hiddenSize: Int
-    /// `I` of one expert; a multiple of the format's block size.
+    /// `I` of one expert; a multiple of the format's block size, at most 65536.
     public var intermediateSize: Int
-    /// `E`, the experts that tokens are routed to.
+    /// `E`, the experts that tokens are routed to, at most 512.
     public var expertCount: Int
-    /// The experts of a token.
+    /// The experts of a token, at most 16.
     public var topK: Int
     /// How router logits choose experts and weigh them.
     public var routing: Route.Method
-    /// Where a weight multiplies.
+    /// Whether router weights multiply the inputs of experts or their outputs.
     public var weightPlacement: Routing.WeightPlacement
-    /// What all weights are multiplied by.
+    /// What all router weights are multiplied by.
     public var weightFactor: Float = 1
     /// The type of the router logits.
     public var logits: Route.Logits = .bfloat16
@@ -29,19 +29,20 @@ public struct MoEConfiguration: Sendable, Equatable {
     public var activationPrecision = ActivationPrecision.full
     /// Whether the projections have biases.
     public var hasBiases = false
-    /// The experts, of the same sizes, that compute every token with weight 1.
+    /// The experts, of the same sizes, that compute every token with weight 1; at most 16.
     ///
     /// A shared expert of `n` times the intermediate size is `n` of these: rows of gate and up, and columns of down, in `n`
     /// parts.
     public var sharedExpertCount = 0
     /// Whether there is a shared expert.
     public var hasSharedExpert: Bool { sharedExpertCount > 0 }
-    /// The most tokens of a launch.
+    /// The most tokens of a launch, up to 65280.
     public var maximumTokenCount: Int
     /// Which kernels compute the experts.
     public var backend = MoEBackend.auto
 
-    /// Describes a layer without biases and shared expert, whose logits are BF16.
+    /// Describes a layer without biases and shared experts, whose logits are BF16; what is out of range is refused where the
+    /// configuration is used.
     public init(
         hiddenSize: Int, intermediateSize: Int, expertCount: Int, routing: Routing, activation: ExpertActivation,
         format: WeightFormat, maximumTokenCount: Int

@@ -7,9 +7,10 @@ internal import Kernels
 /// graph, at any number of tokens up to the configured maximum. Rows of activations are BF16, with
 /// ``MoEConfiguration/rowPitch`` elements.
 ///
-/// Launches write to their workspace alone, so a layer may have several. But the streaming kernel and the routing of more
-/// than 64 tokens wait for all of their own blocks, which take the whole GPU: launches of layers on one GPU follow each
-/// other, in one stream or by events. At once, two could each wait for room that the other one has.
+/// Launches write only to their output and their workspace, so a layer may be used with several workspaces. But the
+/// streaming kernel and the routing of more than 64 tokens wait for all of their own blocks, which take the whole GPU: if two
+/// launches ran at once, each could wait for room that the other one has. So launches of layers on one GPU have to follow
+/// each other, in one stream or by events.
 public final class MoELayer: Sendable {
     /// What the layer computes.
     public let configuration: MoEConfiguration
@@ -25,7 +26,7 @@ public final class MoELayer: Sendable {
     /// In place of both where activations are rounded to NVFP4.
     private let quantized: QuantizedExperts?
 
-    /// Chooses the kernels and loads them; those that were never compiled on this machine take about a second each.
+    /// Chooses the kernels and loads them; those that the cache lacks are compiled first, all at once, which takes seconds.
     ///
     /// - Parameters:
     ///   - configuration: the layer; that of the weights, except for the number of tokens, the backend and the precision of
@@ -104,7 +105,7 @@ public final class MoELayer: Sendable {
         try loader.compile(all, with: programs)
     }
 
-    /// The most rows of a block in the two lists of the ``RoutedRows`` of a launch, of all layers.
+    /// The most rows of a block in the two lists of ``RoutedRows`` that any layer takes.
     public static var blockRowCounts: [Int] { [MoEStream.largestExpertRowCount, MoEGemm.rowCounts.many] }
 
     /// The rows of a block in those lists that are best for so many tokens, up to the layer's maximum.
@@ -115,9 +116,10 @@ public final class MoELayer: Sendable {
     /// Queues the layer: chooses the experts of some tokens and computes them.
     ///
     /// - Parameters:
+    ///   - tokenCount: `T`, at most the configured maximum; 0 queues nothing.
+    ///   - input: `[T, row pitch]`, BF16, zero beyond `H`.
     ///   - logits: of the router, `[T, E]`, in the configuration's type.
     ///   - routerBiases: `[E]`, for ``Route/Method/biasedSigmoid(groupCount:chosenGroupCount:renormalized:)`` only.
-    ///   - input: `[T, row pitch]`, BF16, zero beyond `H`.
     ///   - residual: `[T, row pitch]`, BF16, added; may be the output. Nil for none.
     ///   - output: `[T, row pitch]`, BF16; every element is written.
     ///   - workspace: of this configuration; no other stream uses it meanwhile.
@@ -158,8 +160,8 @@ public final class MoELayer: Sendable {
     ///   - rows: the tokens of each expert, in two lists of blocks: of at most 8 rows, and, where the grouped product computes
     ///     them, of as many as ``blockRowCounts(tokenCount:)`` says for this number of tokens or another up to the layer's
     ///     maximum. A token without an expert gets the residual, or zeros.
-    ///   - routingIsEarly: whether `rows` was complete before the kernel before this one began; the first weights are then
-    ///     fetched while that kernel runs.
+    ///   - routingIsEarly: whether `rows` was complete before the previous kernel of the stream began; the first weights are
+    ///     then fetched while that kernel runs.
     /// - Throws: as ``enqueue(tokenCount:input:logits:routerBiases:residual:output:workspace:on:)``.
     public func enqueue(
         tokenCount: Int, input: DeviceBuffer<UInt16>, rows: RoutedRows, routingIsEarly: Bool = false,

@@ -34,6 +34,9 @@ public struct MoEResolution: Sendable, Equatable, CustomStringConvertible {
     }
 
     private static func words(_ counts: ClosedRange<Int>) -> String {
-        counts.count == 1 ? "\(counts.lowerBound) tokens" : "\(counts.lowerBound) to \(counts.upperBound) tokens"
+        switch (counts.lowerBound, counts.upperBound) {
+        case (1, 1): "1 token"
+        case (let first, let last): first == last ? "\(first) tokens" : "\(first) to \(last) tokens"
+        }
     }
 }

@@ -19,9 +19,9 @@ public final class MoEWeights: Sendable {
     /// How W4A4 quantizes the experts' inputs.
     let inputScales: ExpertInputScales
 
-    /// The memory that the weights of a layer take.
+    /// The bytes of GPU memory that the weights of a layer take.
     ///
-    /// - Throws: ``CUDA/CUDAError`` with code `unsupported` if the sizes are not.
+    /// - Throws: ``CUDA/CUDAError`` with code `unsupported` for sizes that no kernel has.
     public static func byteCount(for configuration: MoEConfiguration) throws(CUDAError) -> Int {
         try configuration.check()
         let shape = configuration.shape
@@ -35,8 +35,9 @@ public final class MoEWeights: Sendable {
     /// Copies experts to the GPU, one after another, repacks them there, and waits.
     ///
     /// - Parameters:
-    ///   - experts: the routed experts and then, if there is one, the shared one; each is discarded when it was read.
-    ///   - loader: where to, and the kernel that repacks.
+    ///   - configuration: the layer; its backend, precision of activations and number of tokens do not matter here.
+    ///   - experts: the routed experts, then the shared ones; each is discarded once it has been read.
+    ///   - loader: the GPU, and the kernel that repacks.
     ///   - stream: does the work.
     /// - Throws: ``CUDA/CUDAError`` with code `unsupported` if an expert's shape, format or biases are not the
     ///   configuration's, `outOfMemory`, or that of the call that failed.

@@ -17,9 +17,9 @@ public final class MoEWorkspace: Sendable {
     /// What W4A4 needs besides.
     let quantized: QuantizedExperts.Memory?
 
-    /// The memory that a workspace takes, besides the part that it shares.
+    /// The bytes of GPU memory that a workspace takes, besides the part that it shares.
     ///
-    /// - Throws: ``CUDA/CUDAError`` with code `unsupported` if the sizes are not.
+    /// - Throws: ``CUDA/CUDAError`` with code `unsupported` for sizes that no kernel has.
     public static func byteCount(for configuration: MoEConfiguration, on device: Device) throws(CUDAError) -> Int {
         try configuration.check()
         let resolution = try MoEResolution(configuration, on: device)
@@ -37,7 +37,7 @@ public final class MoEWorkspace: Sendable {
     /// Allocates and clears a workspace; what is put into the stream afterwards may use it.
     ///
     /// - Parameter streaming: shared with other layers of the stream; nil for one of its own.
-    /// - Throws: ``CUDA/CUDAError`` with code `outOfMemory`, or `unsupported` if the sizes are.
+    /// - Throws: ``CUDA/CUDAError`` with code `outOfMemory`, or `unsupported` for sizes that no kernel has.
     public init(
         _ configuration: MoEConfiguration, sharing streaming: StreamWorkspace? = nil, on stream: Stream
     ) throws(CUDAError) {

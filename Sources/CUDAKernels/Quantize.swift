@@ -49,7 +49,7 @@ public struct Quantize: Sendable, Equatable {
     /// The elements of a row, `K`.
     public let columnCount: Int
 
-    /// A quantization.
+    /// Describes a quantization.
     ///
     /// - Parameter columnCount: a multiple of 16 (MXFP4: 32); with ``EncodeScale/perRow`` at most 65536.
     /// - Throws: ``CUDA/CUDAError`` with code `unsupported` for any other number.

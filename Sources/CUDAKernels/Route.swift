@@ -48,7 +48,7 @@ public struct Route: Sendable, Equatable {
     /// The rows of a block in each of one or two lists, at most.
     public let blockRowCounts: [Int]
 
-    /// A routing.
+    /// Describes a routing.
     ///
     /// - Parameters:
     ///   - expertCount: at most 512.

@@ -2,8 +2,8 @@ public import CUDA
 
 /// What routing leaves in a GPU's memory: rows, one for each token and expert of it, sorted by expert, then by token.
 ///
-/// A layer refuses buffers and limits that do not fit, but what the buffers hold only the GPU knows. Who fills them keeps to
-/// this, or kernels read and write beyond their memory: rows, tokens and experts are below their numbers; rows of one expert
+/// A layer refuses buffers and limits that do not fit, but what the buffers hold only the GPU knows. Whoever fills them has
+/// to keep to this, or kernels read and write beyond their memory: rows, tokens and experts are below their numbers; rows of one expert
 /// name distinct tokens, rising; the blocks of a list are in the order of the rows and have every row once; and an expert
 /// has as few blocks as hold its rows, since a layer has memory for no more blocks than ``Route`` makes.
 public struct RoutedRows: Sendable {
@@ -13,20 +13,21 @@ public struct RoutedRows: Sendable {
     public let rowWeights: DeviceBuffer<Float>
     /// The row of each token's experts, in the order in which they were chosen, `[T, topK]`.
     public let slotRows: DeviceBuffer<UInt32>
-    /// Where the rows of each expert begin, and at last where they end, `[E + 1]`.
+    /// Where the rows of each expert begin, and at the end how many rows there are, `[E + 1]`.
     public let offsets: DeviceBuffer<UInt32>
     /// `RowBlockList` of `common/moe.cuh`, one for each limit of ``Route/blockRowCounts``.
     ///
     /// Four words, of which the first is the number of blocks, then four words a block: expert, first row, number of
     /// rows, and one that is unused. Their size is ``Route/blockListWordCount(tokenCount:limit:)``.
     public let blockLists: [DeviceBuffer<UInt32>]
-    /// The rows of a block in each list, at most: kernels rely on it, so a launch refuses what it cannot hold.
+    /// The rows of a block in each list, at most: kernels rely on it, so a layer refuses lists with larger blocks than its
+    /// kernels have.
     public let blockRowCounts: [Int]
     /// The experts that blocks name are below this.
     public let expertCount: Int
     /// The rows of a token at most, and the entries that each has in ``slotRows``.
     public let topK: Int
-    /// Whether every token has as many rows as experts can be chosen; if not, a layer first writes the output of all.
+    /// Whether every token has ``topK`` rows; if not, a layer first writes the residual, or zeros, to the output of all.
     public let isComplete: Bool
     /// The tokens that rows name are below this; nil if only the GPU knows.
     let namedTokenCount: Int?

@@ -9,7 +9,7 @@ public final class StreamWorkspace: Sendable {
     /// `[blocks][4][floats of a part]`, for the kernel with the largest parts.
     let partials: DeviceBuffer<Float>
 
-    /// The memory that it takes.
+    /// The bytes of GPU memory that it takes.
     public static func byteCount(on device: Device) -> Int { MoEStream.stateByteCount + 4 * partialCount(on: device) }
 
     /// Allocates and clears the memory; what is put into the stream afterwards may use it.

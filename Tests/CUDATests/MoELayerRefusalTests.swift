@@ -20,6 +20,7 @@ extension FakeDriverTests {
             #expect(choices.map(\.tokenCounts) == [1...1, 2...2, 3...4, 5...8, 9...12, 13...100])
             #expect(choices.map(\.backend) == [.latency, .latency, .latency, .latency, .latency, .throughput])
             let text = "\(layer.resolution)"
+            #expect(text.contains("1 token: latency, stream"))
             #expect(text.contains("5 to 8 tokens: latency, stream"))
             #expect(text.contains("13 to 100 tokens: throughput, grouped product, blocks of 64 rows"))
             #expect(text.contains("1 to 12 tokens: not throughput, slower for up to 12 rows"))

@@ -18,6 +18,8 @@ public struct CUDAKernelBenchmark {
     /// The memory that copies of weights take, at most.
     private static let weightByteCount = 10 << 30
 
+    /// Prepares a benchmark; weights are made when an operation is measured.
+    ///
     /// - Parameters:
     ///   - loader: the GPU and its kernels.
     ///   - shape: the layer.

@@ -2,8 +2,8 @@
 ///
 /// Shapes use `T` rows (tokens of all sequences of the step), `H` hidden size, `I` intermediate size, `E` experts,
 /// `V` vocabulary, `Q`/`KV` heads of size `D`. Buffers are made once for the largest `T`; an operation touches the first
-/// `rowCount` rows. Operations may only be enqueued when they return: ``read(_:rowCount:)`` waits for them. One forward
-/// pass runs at a time.
+/// `rowCount` rows. An operation may return when it is only enqueued: ``read(_:rowCount:)`` waits for all before it. One
+/// forward pass runs at a time. Sizes that disagree are refused with an error, as ``KernelError`` on the CPU.
 public protocol Backend: AnyObject {
     /// A device buffer of activations, row-major.
     associatedtype Activations
@@ -45,7 +45,7 @@ public protocol Backend: AnyObject {
     /// Writes row `tokens[t]` of an embedding table `[V, H]` to row `t` of the output.
     func embed(_ tokens: [Int32], from table: Linear, into output: Activations) throws
 
-    /// Root-mean-square norm of each row: `x / sqrt(mean(x²) + epsilon) * weight`.
+    /// Root-mean-square norm of each row: `x / sqrt(mean(x²) + epsilon) * weight`; the output may be the input.
     func normalize(
         _ input: Activations, rowCount: Int, weight: Vector, epsilon: Float, into output: Activations) throws
 

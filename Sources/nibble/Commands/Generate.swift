@@ -17,13 +17,13 @@ struct Generate: AsyncParsableCommand {
     @OptionGroup(title: "Model") var modelOptions: ModelOptions
     @OptionGroup(title: "Sampling") var sampling: SamplingFlags
 
-    @Flag(help: "Treat the prompt as a user's message, by the model's chat template.")
+    @Flag(help: "Treat the prompt as a user's message and apply the model's chat template.")
     var chat = false
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "The prompt as token ids, in place of a text, without a begin token added.", valueName: "1,2,3"))
+            "The prompt as token ids in place of a text; no begin token is added.", valueName: "1,2,3"))
     var tokens: TokenList?
 
     @Option(

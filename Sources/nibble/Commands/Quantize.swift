@@ -30,8 +30,8 @@ struct Quantize: AsyncParsableCommand {
 
     @Option(
         help: """
-            Whose tensor names and configuration entries. (default: what engines load: modelopt for nvfp4, \
-            compressed-tensors for mxfp4)
+            Whose tensor names and configuration entries to write. (default: modelopt for nvfp4, compressed-tensors \
+            for mxfp4, which engines load)
             """)
     var layout: QuantizationScheme.Layout?
 

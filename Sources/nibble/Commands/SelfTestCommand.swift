@@ -8,8 +8,9 @@ struct SelfTestCommand: AsyncParsableCommand {
         commandName: "selftest",
         abstract: "Compare every operation of a GPU with the CPU, on random inputs.",
         discussion: """
-            Errors of products are the root mean square of the difference over that of the CPU's result; those of \
-            quantize count wrong bytes, of route the largest error of a weight. The exit code is 1 if one is too large.
+            The error of a product is the root mean square of the difference, divided by that of the CPU's result; that \
+            of quantize is the number of wrong bytes, that of route the largest error of a weight. The exit code is 1 if \
+            an error is too large.
             """)
 
     /// What can be tested.
