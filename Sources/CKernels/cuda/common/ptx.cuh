@@ -225,10 +225,6 @@ DEVICE u32 load_acquire(const u32* pointer) {
     return value;
 }
 
-DEVICE void store_release(u32* pointer, u32 value) {
-    asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(pointer), "r"(value) : "memory");
-}
-
 /// In no order with other accesses.
 DEVICE void add_relaxed(u32* pointer, u32 value) {
     asm volatile("red.relaxed.gpu.global.add.u32 [%0], %1;" ::"l"(pointer), "r"(value) : "memory");

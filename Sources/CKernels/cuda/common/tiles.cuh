@@ -16,7 +16,7 @@
 // moved into place by one shift or rotation and a mask, the fourth by two: bits of s|eem are
 //   a0: 15, 8-6    a1: 11, 4-2    a2: 5 of the other half, 14-12    a3: 1 of the other half, 10-9 (ee), 0 (m)
 // Placed at 15, 8-6 of a BF16 the value is e2m1 * 2^-126. A block scale's byte becomes a BF16 that is scale * 2^119, so
-// the product is e2m1 * scale * 2^-7, exactly; the missing factor 2^7 (`fp4_exponent`) is left to the epilogue.
+// the product is e2m1 * scale * 2^-7, exactly; the missing factor 2^7 (`accumulator_factor`) is left to the epilogue.
 #pragma once
 #include "common/ptx.cuh"
 

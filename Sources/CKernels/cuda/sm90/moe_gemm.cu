@@ -24,8 +24,8 @@
 //             as many CTAs as SMs (or fewer), then any/moe_combine.cu unless kOneRow. All may be programmatic launches,
 //             this one only if the kernel before it lets it start after waiting for the one before that, as
 //             any/moe_pack.cu does: the list, the weights and the counters are read without waiting.
-//             kRows 64 is fastest up to 56 rows an expert, 96 up to 80, 144 for more, 128 where rows are all tokens;
-//             kGathers where tokens have several rows, and experts more than 56 or few items.
+//             kRows 64 is fastest up to 56 rows an expert, 96 up to 80 and from 148 to 180, else 144, and 128 where rows
+//             are all tokens; kGathers where tokens have several rows, and experts more than 56 or few items.
 // Files       moe_gemm_shape.cuh: arguments, constants, shared memory; _cta: what its warps share; _items: the warp that
 //             takes items; _copies: those that copy weights and activations; _products: those that multiply, with
 //             _activation and _outputs, the epilogues; _hidden: storing `hidden`; _parts: divided items

@@ -11,7 +11,8 @@
 //             memory, with the code and the results of any/route.cu.
 //             Sums over the contracted dimension: registers, then shared memory among warps, then global memory among CTAs
 //             (fixed order, so results repeat bit for bit).
-// Bytes       0.5625 (NVFP4) or 0.53125 (MXFP4) a weight of the experts hit, once; bound by bandwidth.
+// Bytes       0.5625 (NVFP4) or 0.53125 (MXFP4) a weight of the experts hit, from memory once, from L2 again for every
+//             further block of token rows; bound by bandwidth.
 // One launch  does both products: while the last CTAs finish the first, the ring of every CTA fills with weights of the
 //             second. All CTAs must therefore be resident at once: the grid is one CTA an SM.
 //             Of one token of small experts, every CTA has whole outputs: sm90/stream_gathered.cuh.
