@@ -59,11 +59,7 @@ public struct Generator<B: Backend> {
     private func tokenLimit(of request: GenerationRequest) throws -> Int {
         let specification = model.transformer.specification
         guard !request.prompt.isEmpty else { throw EngineError(.invalidPrompt, "the prompt is empty") }
-        if let unknown = request.prompt.first(where: { $0 < 0 || $0 >= specification.vocabularySize }) {
-            throw EngineError(
-                .invalidPrompt,
-                "token \(unknown) is outside the model's vocabulary of \(specification.vocabularySize)")
-        }
+        try model.requireKnown(request.prompt)
         let room = specification.contextLength - request.prompt.count
         guard room > 0 else {
             throw EngineError(

@@ -28,6 +28,8 @@ extension TextModel {
     ///   - tokens: the whole text without special tokens.
     ///   - rowLength: tokens of a row, 2 to the model's context length.
     ///   - onProgress: called after each row with the number of finished rows and of all.
+    /// - Throws: ``EngineError`` for a row length out of range, a text shorter than a row, or an unknown token; the backend's
+    ///   error.
     public func perplexity(
         of tokens: [Int], rowLength: Int, onProgress: (Int, Int) -> Void = { _, _ in }
     ) throws -> Perplexity {
@@ -40,6 +42,8 @@ extension TextModel {
             throw EngineError(
                 .invalidPrompt, "the text has \(tokens.count) tokens, fewer than one row of \(rowLength)")
         }
+        // The last token of a row is predicted, and never fed.
+        try requireKnown(tokens)
         var sum = 0.0
         var tokenCount = 0
         for row in 0..<rowCount {

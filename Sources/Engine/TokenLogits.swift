@@ -11,11 +11,7 @@ extension TextModel {
             throw EngineError(
                 .invalidPrompt, "expected 1 to \(specification.contextLength) tokens, found \(tokens.count)")
         }
-        if let unknown = tokens.first(where: { $0 < 0 || $0 >= specification.vocabularySize }) {
-            throw EngineError(
-                .invalidPrompt,
-                "token \(unknown) is outside the model's vocabulary of \(specification.vocabularySize)")
-        }
+        try requireKnown(tokens)
         let sequence = try PromptedSequence(transformer, capacity: tokens.count)
         try sequence.append(tokens, onLogits: onLogits)
     }

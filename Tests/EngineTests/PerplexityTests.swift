@@ -48,6 +48,13 @@ import Testing
         #expect(try model.perplexity(of: Array(1...10), rowLength: 10).tokenCount == 9)
     }
 
+    @Test("a token outside the vocabulary is refused, also where it is only predicted", arguments: [-1, 1 << 20])
+    func unknownToken(_ token: Int) throws {
+        let model = try model("llama_dense-bf16")
+        let error = #expect(throws: EngineError.self) { try model.perplexity(of: [1, 2, token], rowLength: 3) }
+        #expect(error?.description.hasPrefix("token \(token) is outside the model's vocabulary") == true)
+    }
+
     @Test("a text shorter than a row, and a row longer than the context, are refused", arguments: [1, 11, 5000])
     func refusals(_ rowLength: Int) throws {
         let model = try model("llama_dense-bf16")

@@ -8,6 +8,8 @@ import CCPUKernels
 
 extension CPUBackend {
     /// Makes an empty cache of keys and values for `capacity` positions of one sequence.
+    ///
+    /// - Throws: ``KernelError`` if the capacity or a layer's shape is not supported.
     public func makeKeyValueCache(
         layers: [Attention<CPUVector>], capacity: Int
     ) throws(KernelError) -> CPUKeyValueCache {

@@ -1,12 +1,16 @@
 import CCPUKernels
 
 extension CPUBackend {
-    /// Makes a buffer `[rowCount, columnCount]`.
+    /// Makes a zeroed buffer `[rowCount, columnCount]`.
+    ///
+    /// - Throws: ``KernelError`` if a count is negative, or there is not that much memory.
     public func makeActivations(rowCount: Int, columnCount: Int) throws(KernelError) -> CPUActivations {
         try CPUActivations(rowCount: rowCount, columnCount: columnCount)
     }
 
     /// Makes a small weight.
+    ///
+    /// - Throws: ``KernelError`` if there is no memory.
     public func makeVector(_ values: [Float]) throws(KernelError) -> CPUVector { try CPUVector(values) }
 
     /// Sets rows to zero.
