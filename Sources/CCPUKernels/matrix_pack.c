@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "matrix_compact.h"
+#include "transpose.h"
 
 enum { E4M3_NAN = 0x7f, E8M0_NAN = 0xff };
 
@@ -61,7 +62,6 @@ static ALWAYS_INLINE bool pack_group(
 }
 
 typedef uint8_t bytes16 __attribute__((ext_vector_type(16)));
-typedef uint32_t words4 __attribute__((ext_vector_type(4)));
 
 // The four block scales of each of 16 rows to a line of scales: false, with nothing of use written, unless they are what
 // packing keeps as it is or adds a constant to. E4M3's are then normal numbers above zero, E8M0's not NaN.
@@ -99,19 +99,10 @@ static ALWAYS_INLINE void pack_plain_codes(
     size_t words, const uint8_t *codes, ptrdiff_t row_stride, uint8_t *lines) {
     for (size_t row = 0; row < NIBBLE_BLOCK_ROWS; row += 4) {
         for (size_t word = 0; word < words; word += 4) {
-            words4 in[4];
-            for (size_t i = 0; i < 4; i++) memcpy(in + i, codes + (ptrdiff_t)(row + i) * row_stride + 4 * word, 16);
-            words4 low[2], high[2];
-            for (int i = 0; i < 2; i++) {
-                low[i] = __builtin_shufflevector(in[i], in[i + 2], 0, 4, 1, 5);
-                high[i] = __builtin_shufflevector(in[i], in[i + 2], 2, 6, 3, 7);
-            }
-            words4 out[4] = {
-                __builtin_shufflevector(low[0], low[1], 0, 4, 1, 5), __builtin_shufflevector(low[0], low[1], 2, 6, 3, 7),
-                __builtin_shufflevector(high[0], high[1], 0, 4, 1, 5),
-                __builtin_shufflevector(high[0], high[1], 2, 6, 3, 7),
-            };
-            for (size_t i = 0; i < 4; i++) memcpy(lines + (word + i) * LINE_BYTES + row * 4, out + i, 16);
+            words4 square[4];
+            for (size_t i = 0; i < 4; i++) memcpy(square + i, codes + (ptrdiff_t)(row + i) * row_stride + 4 * word, 16);
+            transpose(square);
+            for (size_t i = 0; i < 4; i++) memcpy(lines + (word + i) * LINE_BYTES + row * 4, square + i, 16);
         }
     }
 }

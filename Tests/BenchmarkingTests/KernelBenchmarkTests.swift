@@ -41,6 +41,19 @@ import Testing
         for name in names { #expect(report.svg.contains(">\(name)</text>")) }
     }
 
+    @Test(
+        "the header and JSON name the arithmetic limit of 8-bit activations beside that of float32",
+        arguments: [nil, 4.5e11])
+    func int8Limit(_ int8: Double?) {
+        let limits = DeviceLimits(bytesPerSecond: 1e10, operationsPerSecond: 1e11, int8OperationsPerSecond: int8)
+        let report = KernelReport(
+            KernelReport.Setup(deviceName: "cpu", threadCount: 2, shape: .scout, seed: 0, limits: limits))
+        let line = "cpu, 2 threads: 10.0 GB/s read, 100.0 GFLOP/s"
+        #expect(report.header.contains(int8 == nil ? line + "\n" : line + ", 450.0 GOP/s of int8\n"))
+        #expect(report.json["fma_peak_gflop_per_s"] == .number(100))
+        #expect(report.json["int8_peak_gop_per_s"] == (int8 == nil ? .null : .number(450)))
+    }
+
     @Test("a layer that exceeds the memory is refused before it is made")
     func tooLarge() throws {
         let shape = LayerShape(

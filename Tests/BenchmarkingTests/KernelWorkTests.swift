@@ -43,5 +43,8 @@ import Testing
         let many = KernelWork.linear(.scout, tokenCount: 4096)
         #expect(limits.seconds(for: one) == Double(one.byteCount) / 1e9)
         #expect(limits.seconds(for: many) == Double(many.operationCount) / 1e12)
+        let int8 = DeviceLimits(bytesPerSecond: 1e9, operationsPerSecond: 1e12, int8OperationsPerSecond: 4e12)
+        #expect(int8.seconds(for: one) == Double(one.byteCount) / 1e9)
+        #expect(int8.seconds(for: many) == Double(many.operationCount) / 4e12)
     }
 }

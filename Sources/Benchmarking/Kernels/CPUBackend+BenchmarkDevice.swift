@@ -17,7 +17,9 @@ extension CPUBackend: BenchmarkDevice {
     /// Measures the rates at which all threads read memory, and multiply and add in registers.
     public func measureLimits() -> DeviceLimits {
         DeviceLimits(
-            bytesPerSecond: ReadBandwidth.measure(self), operationsPerSecond: ArithmeticPeak.measure(self))
+            bytesPerSecond: ReadBandwidth.measure(self),
+            operationsPerSecond: ArithmeticPeak.measure(self, of: .float32),
+            int8OperationsPerSecond: activationPrecision == .int8 ? ArithmeticPeak.measure(self, of: .int8) : nil)
     }
 
     /// The experts chosen last.

@@ -47,11 +47,13 @@ public struct KernelReport {
     public var header: String {
         let shape = setup.shape
         let threads = setup.threadCount.map { ", \($0) threads" } ?? ""
+        let rate = { (perSecond: Double) in (perSecond / 1e9).formatted(decimals: 1) }
+        let int8 = setup.limits.int8OperationsPerSecond.map { ", \(rate($0)) GOP/s of int8" } ?? ""
         return """
             \(shape.name): hidden \(shape.hiddenSize), intermediate \(shape.intermediateSize), \
             \(shape.expertCount) experts, top-\(shape.routing.topK), \(shape.format.rawValue)
-            \(setup.deviceName)\(threads): \((setup.limits.bytesPerSecond / 1e9).formatted(decimals: 1)) GB/s read, \
-            \((setup.limits.operationsPerSecond / 1e9).formatted(decimals: 1)) GFLOP/s
+            \(setup.deviceName)\(threads): \(rate(setup.limits.bytesPerSecond)) GB/s read, \
+            \(rate(setup.limits.operationsPerSecond)) GFLOP/s\(int8)
 
             \(Self.line(Self.columns.map(\.title)))
 
@@ -93,6 +95,7 @@ public struct KernelReport {
             "seed": .string("\(setup.seed)"),
             "read_bandwidth_gb_per_s": .number(setup.limits.bytesPerSecond / 1e9),
             "fma_peak_gflop_per_s": .number(setup.limits.operationsPerSecond / 1e9),
+            "int8_peak_gop_per_s": setup.limits.int8OperationsPerSecond.map { .number($0 / 1e9) } ?? .null,
             "rows": .array(rows.map { .object(Self.json($0)) }),
         ]
     }

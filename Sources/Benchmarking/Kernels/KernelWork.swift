@@ -5,7 +5,7 @@ import Kernels
 public struct KernelWork: Sendable, Equatable {
     /// Bytes that are read and written at least.
     public let byteCount: Int
-    /// Multiplications and additions of floating-point numbers; 0 if the operation is not about them.
+    /// Multiplications and additions, of integers where activations are such; 0 if the operation is not about them.
     public let operationCount: Int
 
     /// The activations and their NVFP4 codes and scales, with the scales' padding.

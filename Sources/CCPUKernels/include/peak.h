@@ -3,7 +3,7 @@
 
 #pragma clang assume_nonnull begin
 
-/// Multiply-adds of registers alone: the most float32 arithmetic that an instruction set does on one core.
+/// Multiply-adds of registers alone: the most arithmetic of a kind that an instruction set does on one core.
 typedef struct {
     /// Multiplications and additions of a round.
     size_t operations_per_round;
@@ -11,15 +11,21 @@ typedef struct {
     float (*run)(size_t rounds);
 } nibble_peak_kernel;
 
-/// What every processor of this architecture can run (SSE2, NEON).
+/// Float32 with what every processor of this architecture can run (SSE2, NEON).
 const nibble_peak_kernel *nibble_peak_kernel_plain(void);
 
 #if defined(__x86_64__)
-/// Needs AVX2 and FMA.
+/// Float32; needs AVX2 and FMA.
 const nibble_peak_kernel *nibble_peak_kernel_avx2(void);
 
-/// Needs AVX-512 F.
+/// Float32; needs AVX-512 F.
 const nibble_peak_kernel *nibble_peak_kernel_avx512(void);
+
+/// Products of bytes, added up in 16 bits; needs AVX2.
+const nibble_peak_kernel *nibble_int8_peak_kernel_avx2(void);
+
+/// Products of bytes, added up in 32 bits; needs AVX-512 F and VNNI.
+const nibble_peak_kernel *nibble_int8_peak_kernel_avx512(void);
 #endif
 
 #pragma clang assume_nonnull end

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#endif
-
-/// What the system can still give to a process.
+/// What the system can still give to this process.
 enum AvailableMemory {
     /// Makes sure, as far as the system tells, that there is memory for what is about to be written.
     ///
@@ -23,25 +19,20 @@ enum AvailableMemory {
     /// The bytes, or nil where the system does not tell.
     static var byteCount: Int? {
         #if os(Linux)
-            guard let stream = fopen("/proc/meminfo", "re") else { return nil }
-            defer { fclose(stream) }
-            var bytes = [UInt8](repeating: 0, count: 8192)
-            let count = fread(&bytes, 1, bytes.count, stream)
-            return byteCount(in: String(decoding: bytes[..<count], as: UTF8.self))
+            return byteCount(reading: SystemFile.contents)
         #else
             return nil
         #endif
     }
 
-    /// The bytes that Linux counts as available in `/proc/meminfo`, and free swap space.
-    static func byteCount(in text: String) -> Int? {
-        var kibibytes: [Substring: Int] = [:]
-        for line in text.split(separator: "\n") {
-            let words = line.split(whereSeparator: \.isWhitespace)
-            if words.count == 3, words[2] == "kB", let count = Int(words[1]) { kibibytes[words[0]] = count }
+    /// The bytes that Linux has, or fewer where the process's control groups are limited; nil if nothing tells.
+    ///
+    /// - Parameter contents: gives the contents of a file of `/proc` or `/sys`, or nil.
+    static func byteCount(reading contents: (String) -> String?) -> Int? {
+        var room = MemoryRoom(ofSystem: contents("/proc/meminfo") ?? "")
+        for group in ControlGroup.limiting("memory", reading: contents) {
+            room.limit(to: MemoryRoom(of: group, reading: contents))
         }
-        guard let available = kibibytes["MemAvailable:"] else { return nil }
-        let (sum, overflow) = available.addingReportingOverflow(kibibytes["SwapFree:"] ?? 0)
-        return overflow || sum > Int.max / 1024 ? nil : sum * 1024
+        return room.byteCount
     }
 }

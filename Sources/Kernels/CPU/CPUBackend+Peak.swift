@@ -1,13 +1,23 @@
 import CCPUKernels
 import Synchronization
 
+/// What the products with quantized weights multiply.
+public enum ProductFactors: Sendable {
+    /// Numbers in float32.
+    case float32
+    /// Integers of 8 bits: in float32 too, where an instruction set's kernels have no products of bytes.
+    case int8
+}
+
 extension CPUBackend {
     /// Multiplies and adds in registers with all threads: what the processor computes at best.
     ///
-    /// - Parameter roundCount: the rounds of each thread; one takes well below a microsecond.
+    /// - Parameters:
+    ///   - factors: the instructions are those that the kernels take for products of these.
+    ///   - roundCount: the rounds of each thread; one takes well below a microsecond.
     /// - Returns: the multiplications and additions done by all threads.
-    public func runMultiplyAdds(roundCount: Int) -> Int {
-        let kernel = instructionSet.peakKernel
+    public func runMultiplyAdds(of factors: ProductFactors, roundCount: Int) -> Int {
+        let kernel = instructionSet.peakKernel(of: factors)
         let checksum = Atomic<UInt32>(0)
         pool.run(threadCount) { _ in
             // The sum is used, so that no compiler leaves the arithmetic out.
@@ -19,12 +29,14 @@ extension CPUBackend {
 
 extension InstructionSet {
     /// The peak of arithmetic with these instructions; NEON is what every arm64 processor has.
-    fileprivate var peakKernel: nibble_peak_kernel {
+    fileprivate func peakKernel(of factors: ProductFactors) -> nibble_peak_kernel {
         #if arch(x86_64)
-            switch self {
-            case .avx512: nibble_peak_kernel_avx512().pointee
-            case .avx2: nibble_peak_kernel_avx2().pointee
-            case .plain, .neon: nibble_peak_kernel_plain().pointee
+            switch (self, factors) {
+            case (.avx512, .int8) where hasByteProductsOfAVX512: nibble_int8_peak_kernel_avx512().pointee
+            case (.avx512, .int8), (.avx2, .int8): nibble_int8_peak_kernel_avx2().pointee
+            case (.avx512, .float32): nibble_peak_kernel_avx512().pointee
+            case (.avx2, .float32): nibble_peak_kernel_avx2().pointee
+            case (.plain, _), (.neon, _): nibble_peak_kernel_plain().pointee
             }
         #else
             nibble_peak_kernel_plain().pointee

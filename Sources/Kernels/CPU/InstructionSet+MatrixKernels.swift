@@ -7,7 +7,7 @@ extension InstructionSet {
             switch self {
             case .avx512:
                 var kernels = nibble_matrix_kernels_avx512().pointee
-                if nibble_cpu_features() & UInt32(NIBBLE_CPU_AVX512VNNI) == 0 {
+                if !hasByteProductsOfAVX512 {
                     let avx2 = nibble_matrix_kernels_avx2().pointee
                     kernels.split_row_limit = avx2.split_row_limit
                     kernels.multiply_split_rows = avx2.multiply_split_rows
@@ -25,4 +25,9 @@ extension InstructionSet {
             return nibble_matrix_kernels_plain().pointee
         #endif
     }
+
+    #if arch(x86_64)
+        /// Whether this processor has VNNI; without, AVX-512's products of bytes are those of AVX2.
+        var hasByteProductsOfAVX512: Bool { nibble_cpu_features() & UInt32(NIBBLE_CPU_AVX512VNNI) != 0 }
+    #endif
 }

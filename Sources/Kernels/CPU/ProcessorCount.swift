@@ -1,6 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
+#if canImport(Darwin)
     import Darwin
 #endif
 
@@ -34,17 +32,7 @@ struct ProcessorCount: Equatable {
     }
 #else
     extension ProcessorCount {
-        private static func current() -> ProcessorCount { ProcessorCount(reading: contents) }
-
-        /// A small file of `/proc` or `/sys`, or nil.
-        private static func contents(of path: String) -> String? {
-            let file = open(path, O_RDONLY | O_CLOEXEC)
-            guard file >= 0 else { return nil }
-            defer { close(file) }
-            var bytes = [UInt8](repeating: 0, count: 16384)
-            let count = bytes.withUnsafeMutableBytes { read(file, $0.baseAddress, $0.count) }
-            return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
-        }
+        private static func current() -> ProcessorCount { ProcessorCount(reading: SystemFile.contents) }
     }
 #endif
 
@@ -77,24 +65,14 @@ extension ProcessorCount {
 
     /// The CPU quota of the process's control groups in processors, rounded up; nil if there is none.
     private static func quota(reading contents: (String) -> String?) -> Int? {
-        var quotas: [Int] = []
-        for line in (contents("/proc/self/cgroup") ?? "").split(separator: "\n") {
-            // "0::/path" is version 2, "4:cpu,cpuacct:/path" version 1.
-            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-            guard fields.count == 3 else { continue }
-            let controllers = fields[1].split(separator: ",")
-            for folder in ancestors(of: fields[2]) {
-                var limit: String?
-                if controllers.isEmpty {
-                    limit = contents("/sys/fs/cgroup\(folder)/cpu.max")
-                } else if controllers.contains("cpu") {
-                    let group = "/sys/fs/cgroup/cpu\(folder)/cpu.cfs_"
-                    limit = "\(contents(group + "quota_us") ?? "") \(contents(group + "period_us") ?? "")"
-                }
-                if let count = limit.flatMap(processors) { quotas.append(count) }
+        ControlGroup.limiting("cpu", reading: contents).compactMap { group in
+            switch group.version {
+            case .one:
+                let parts = ["cpu.cfs_quota_us", "cpu.cfs_period_us"].map { contents("\(group.folder)/\($0)") ?? "" }
+                return processors(parts.joined(separator: " "))
+            case .two: return contents("\(group.folder)/cpu.max").flatMap(processors)
             }
-        }
-        return quotas.min()
+        }.min()
     }
 
     /// "150000 100000" (microseconds of quota and period) is 2 processors; "max 100000" and "-1 100000" are no limit.
@@ -102,12 +80,6 @@ extension ProcessorCount {
         let numbers = limit.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
         guard numbers.count == 2, numbers[0] > 0, numbers[1] > 0 else { return nil }
         return (numbers[0] - 1) / numbers[1] + 1
-    }
-
-    /// "/a/b" gives "/a/b", "/a" and "": a group's limit holds for the groups below it.
-    private static func ancestors(of path: Substring) -> [String] {
-        let names = path.split(separator: "/")
-        return (0...names.count).reversed().map { names[..<$0].map { "/\($0)" }.joined() }
     }
 }
 
