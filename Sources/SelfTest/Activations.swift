@@ -27,10 +27,7 @@ struct Activations {
     /// The rows as a CPU backend takes them.
     func onCPU() throws -> CPUActivations {
         let activations = try CPUActivations(rowCount: rowCount, columnCount: columnCount)
-        values.withUnsafeBufferPointer { values in
-            guard let base = values.baseAddress else { return }
-            activations.base.update(from: base, count: values.count)
-        }
+        try activations.write(values)
         return activations
     }
 

@@ -148,7 +148,7 @@ struct QuantizeCase {
                 codes.withUnsafeMutableBytes { codes in
                     scales.withUnsafeMutableBytes { scales in
                         NVFP4.quantize(
-                            rows: row..<row + 1, ofActivations: values,
+                            rows: row..<row + 1, ofActivations: values, rowStride: rows.columnCount,
                             encodeScale: encodeScales[encodeScales.count == 1 ? 0 : row], codes: codes, scales: scales,
                             layout: layout)
                     }

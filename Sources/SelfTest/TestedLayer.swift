@@ -120,9 +120,7 @@ final class TestedLayer {
             for shared in shared {
                 try cpu.feedForward(shared, input: tokens, rowCount: inputs.tokens.rowCount, addingTo: output)
             }
-            return Array(
-                UnsafeBufferPointer(
-                    start: output.base, count: inputs.tokens.rowCount * configuration.hiddenSize))
+            return try cpu.read(output, rowCount: inputs.tokens.rowCount)
         case .oracle(let oracle):
             var gap = Double.infinity
             let choices = (0..<inputs.tokens.rowCount).map { choose(inputs.logits, token: $0, gap: &gap) }

@@ -11,17 +11,18 @@ import Testing
         let backend = try CPUBackend(threadCount: 3)
         for (rowCount, columnCount) in [(0, 64), (1, 16), (7, 80), (8, 64), (9, 112), (128, 64), (130, 16), (300, 48)] {
             let input = try backend.makeActivations(rowCount: max(rowCount, 1), columnCount: columnCount)
-            for index in 0..<rowCount * columnCount { input.base[index] = Float(index * 7919 % 2011 - 1005) }
+            let values = (0..<rowCount * columnCount).map { Float($0 * 7919 % 2011 - 1005) }
+            try input.write(values)
             let output = try CPUQuantizedActivations(rowCount: rowCount, columnCount: columnCount, tiling: tiling)
             try backend.quantize(input, encodeScale: 2.5, into: output)
 
             var codes = [UInt8](repeating: 0, count: rowCount * columnCount / 2)
             var scales = [UInt8](repeating: 0, count: rowCount * columnCount / 16)
-            codes.withUnsafeMutableBytes { codes in
-                scales.withUnsafeMutableBytes { scales in
-                    NVFP4.quantize(
-                        activations: UnsafeBufferPointer(start: input.base, count: rowCount * columnCount),
-                        encodeScale: 2.5, codes: codes, scales: scales)
+            values.withUnsafeBufferPointer { values in
+                codes.withUnsafeMutableBytes { codes in
+                    scales.withUnsafeMutableBytes { scales in
+                        NVFP4.quantize(activations: values, encodeScale: 2.5, codes: codes, scales: scales)
+                    }
                 }
             }
             #expect(Array(output.codes) == codes)

@@ -11,7 +11,7 @@ struct ActivationsTests {
     func allocation() throws {
         for size in [(0, 0), (1, 1), (3, 5), (100, 77)] {
             let buffer = try backend.makeActivations(rowCount: size.0, columnCount: size.1)
-            #expect(UInt(bitPattern: buffer.base) % 64 == 0)
+            #expect(UInt(bitPattern: buffer.row(size.0 / 2)) % 64 == 0)
             #expect(try backend.read(buffer, rowCount: size.0) == Array(repeating: 0, count: size.0 * size.1))
         }
     }
@@ -21,6 +21,17 @@ struct ActivationsTests {
         #expect(throws: KernelError.self) {
             try backend.makeActivations(rowCount: rowCount, columnCount: columnCount)
         }
+    }
+
+    @Test("writes whole rows, and refuses others")
+    func write() throws {
+        let buffer = try backend.makeActivations(rowCount: 3, columnCount: 17)
+        let values = (0..<34).map(Float.init)
+        try buffer.write(values)
+        #expect(try backend.read(buffer, rowCount: 3) == values + [Float](repeating: 0, count: 17))
+        #expect(throws: KernelError.self) { try buffer.write([Float](repeating: 1, count: 18)) }
+        #expect(throws: KernelError.self) { try buffer.write([Float](repeating: 1, count: 68)) }
+        #expect(try backend.read(buffer, rowCount: 2) == values)
     }
 
     @Test("gathers rows in the given order")

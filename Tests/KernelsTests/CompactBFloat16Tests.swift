@@ -117,7 +117,7 @@ struct CompactBFloat16Tests {
         for rowCount in [1, 2, 3, 6, 8, 13, 33] {
             let inputs = random.floats(rowCount * columnCount, scale: 3)
             let input = try CPUActivations(rowCount: rowCount, columnCount: columnCount)
-            for (index, value) in inputs.enumerated() { input.base[index] = value }
+            try input.write(inputs)
             let output = try CPUActivations(rowCount: rowCount, columnCount: test.rowCount)
             try backend.apply(linear, to: input, rowCount: rowCount, accumulating: false, into: output)
             var largestError = 0.0
@@ -147,7 +147,7 @@ struct CompactBFloat16Tests {
         let linear = try test.withMatrix { try backend.makeLinear([$0], bias: nil) }
         for rowCount in [1, 2, 30] {
             let input = try CPUActivations(rowCount: rowCount, columnCount: 64)
-            for (index, value) in random.floats(rowCount * 64).enumerated() { input.base[index] = value }
+            try input.write(random.floats(rowCount * 64))
             let output = try CPUActivations(rowCount: rowCount, columnCount: test.rowCount)
             try backend.apply(linear, to: input, rowCount: rowCount, accumulating: false, into: output)
             for row in 0..<rowCount {

@@ -34,7 +34,7 @@ struct LinearTests {
 
     func activations(_ values: [Float], rowCount: Int, columnCount: Int) throws -> CPUActivations {
         let buffer = try CPUActivations(rowCount: rowCount, columnCount: columnCount)
-        for (index, value) in values.enumerated() { buffer.base[index] = value }
+        try buffer.write(values)
         return buffer
     }
 

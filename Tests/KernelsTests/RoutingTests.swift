@@ -21,7 +21,8 @@ struct RoutingTests {
         var selection = ExpertSelection()
         selection.choose(
             Routing(topK: topK, score: score, weightPlacement: .output), logits: logits.flatMap { $0 },
-            rowCount: logits.count, expertCount: logits[0].count, pool: try ThreadPool(threadCount: threadCount))
+            rowStride: logits[0].count, rowCount: logits.count, expertCount: logits[0].count,
+            pool: try ThreadPool(threadCount: threadCount))
         return selection
     }
 

@@ -17,7 +17,7 @@ struct RouteOracleTests {
     func selection() throws {
         let logits: [Float] = [1, 3, -2, 3, 0.5, 2, 2, -1]
         let activations = try CPUActivations(rowCount: 1, columnCount: logits.count)
-        for index in logits.indices { activations.base[index] = logits[index] }
+        try activations.write(logits)
         let backend = try CPUBackend()
         for (score, method) in [
             (Routing.Score.sigmoid, Route.Method.sigmoid), (.softmaxOfSelected, .softmaxOfSelected),

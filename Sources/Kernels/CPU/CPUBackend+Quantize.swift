@@ -11,13 +11,13 @@ extension CPUBackend {
         let layout = output.layout
         try require(input, rowCount: layout.rowCount)
         try require(input, columnCount: layout.columnCount * NVFP4.blockSize)
-        let activations = UnsafeBufferPointer(start: input.base, count: layout.rowCount * input.columnCount)
+        let activations = UnsafeBufferPointer(start: input.row(0), count: layout.rowCount * input.rowStride)
         layout.clearPaddedTiles(of: output.scales)
         // About 16 operations a value: absolute maximum, product, rounding, packing.
-        pool.runInRanges(layout.rowCount, operationCount: 16 * activations.count) { rows in
+        pool.runInRanges(layout.rowCount, operationCount: 16 * layout.rowCount * input.columnCount) { rows in
             NVFP4.quantize(
-                rows: rows, ofActivations: activations, encodeScale: encodeScale, codes: output.codes,
-                scales: output.scales, layout: layout)
+                rows: rows, ofActivations: activations, rowStride: input.rowStride, encodeScale: encodeScale,
+                codes: output.codes, scales: output.scales, layout: layout)
         }
     }
 }

@@ -11,7 +11,8 @@ extension CPUBackend {
             throw KernelError("\(routing.topK) experts for each token, of \(expertCount)")
         }
         expertSelection.choose(
-            routing, logits: logits.base, rowCount: rowCount, expertCount: expertCount, pool: pool)
+            routing, logits: logits.row(0), rowStride: logits.rowStride, rowCount: rowCount, expertCount: expertCount,
+            pool: pool)
         expertSelection.experts.withUnsafeBufferPointer { experts in
             expertSelection.weights.withUnsafeBufferPointer { weights in
                 assignments.group(experts: experts, weights: weights, topK: routing.topK, expertCount: expertCount)

@@ -18,7 +18,7 @@ extension CPUBackend {
     /// - Throws: ``KernelError`` if there are fewer rows.
     public func clear(_ activations: CPUActivations, rowCount: Int) throws(KernelError) {
         try require(activations, rowCount: rowCount)
-        activations.base.update(repeating: 0, count: rowCount * activations.columnCount)
+        activations.row(0).update(repeating: 0, count: rowCount * activations.rowStride)
     }
 
     /// Adds the rows of the input to those of the output.
@@ -57,7 +57,14 @@ extension CPUBackend {
     /// - Throws: ``KernelError`` if there are fewer rows.
     public func read(_ activations: CPUActivations, rowCount: Int) throws(KernelError) -> [Float] {
         try require(activations, rowCount: rowCount)
-        return Array(UnsafeBufferPointer(start: activations.base, count: rowCount * activations.columnCount))
+        let columnCount = activations.columnCount
+        return [Float](unsafeUninitializedCapacity: rowCount * columnCount) { values, count in
+            count = rowCount * columnCount
+            guard let first = values.baseAddress else { return }
+            for row in 0..<rowCount {
+                (first + row * columnCount).initialize(from: activations.row(row), count: columnCount)
+            }
+        }
     }
 
     /// Checks that a buffer has at least a number of rows.

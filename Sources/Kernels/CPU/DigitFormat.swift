@@ -24,13 +24,7 @@ enum DigitFormat {
     }
 
     /// Bytes from a row to the next, a multiple of 64.
-    ///
-    /// Products with one digit visit the same columns of up to 64 rows in turn. An odd number of cache lines puts these into
-    /// different sets of the first-level cache.
-    func rowBytes(columnCount: Int) -> Int {
-        let bytes = (columnCount + 15) / 16 * blockBytes
-        return self == .exact ? bytes : ((bytes + 63) / 64 | 1) * 64
-    }
+    func rowBytes(columnCount: Int) -> Int { RowStride.bytes((columnCount + 15) / 16 * blockBytes) }
 }
 
 extension CPUBackend {

@@ -16,9 +16,12 @@ struct ExpertSelection {
     /// Equal logits go to the lower index. NaN counts as lower than every number, so the choice is always the same; the
     /// weights become NaN where one is chosen, or takes part in a softmax.
     ///
-    /// - Parameter logits: `[T, E]`, with `topK` in `1...E`.
+    /// - Parameters:
+    ///   - logits: `[T, E]`, with `topK` in `1...E`.
+    ///   - rowStride: values from a row of logits to the next.
     mutating func choose(
-        _ routing: Routing, logits: UnsafePointer<Float>, rowCount: Int, expertCount: Int, pool: ThreadPool
+        _ routing: Routing, logits: UnsafePointer<Float>, rowStride: Int, rowCount: Int, expertCount: Int,
+        pool: ThreadPool
     ) {
         let topK = routing.topK
         experts.resize(to: rowCount * topK, with: 0)
@@ -28,7 +31,7 @@ struct ExpertSelection {
                 guard let experts = experts.baseAddress, let weights = weights.baseAddress else { return }
                 pool.runInRanges(rowCount, operationCount: rowCount * expertCount * 8) { rows in
                     for row in rows {
-                        let logits = UnsafeBufferPointer(start: logits + row * expertCount, count: expertCount)
+                        let logits = UnsafeBufferPointer(start: logits + row * rowStride, count: expertCount)
                         let experts = UnsafeMutableBufferPointer(start: experts + row * topK, count: topK)
                         let weights = UnsafeMutableBufferPointer(start: weights + row * topK, count: topK)
                         Self.chooseLargest(of: logits, into: experts)

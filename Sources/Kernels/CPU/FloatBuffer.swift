@@ -16,7 +16,7 @@ final class FloatBuffer {
 
     private static let alignment = 64
     /// More than any machine has, and far from overflow.
-    private static let maximumCount = 1 << 40
+    static let maximumCount = 1 << 40
 
     /// Allocates `[rowCount, columnCount]` values.
     ///

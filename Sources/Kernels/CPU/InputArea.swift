@@ -4,7 +4,7 @@ struct InputArea {
     private let prepared: UnsafeMutablePointer<Float>
     /// The changed rows, `[capacity, stride]`.
     private let changed: UnsafeMutablePointer<Float>
-    /// Values from a row to the next, a multiple of 16.
+    /// Values from a row to the next.
     let stride: Int
     /// The rows that enter the product, `[capacity]`.
     let rows: UnsafeMutablePointer<UnsafePointer<Float>>
@@ -16,7 +16,7 @@ struct InputArea {
     private let digitRowBytes: Int
 
     /// Values from a row of `columnCount` to the next, which starts at a multiple of 64 bytes.
-    static func stride(columnCount: Int) -> Int { (columnCount + 15) & ~15 }
+    static func stride(columnCount: Int) -> Int { RowStride.values(columnCount) }
 
     /// The values that the memory of an area holds.
     static func valueCount(
