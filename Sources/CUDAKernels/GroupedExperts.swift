@@ -123,13 +123,8 @@ struct GroupedExperts: Sendable {
         var arguments = MoEGemm.Arguments(
             routing: RoutingArgument(list: 0), upWeights: weights.up.address, downWeights: weights.down.address,
             inputs: memory.inputs.address, hidden: memory.hidden.address, output: job.output.address,
-            upScales: weights.upScales.address, downScales: weights.downScales.address,
             counters: memory.counters.address, partials: memory.partials.address, tokenCount: UInt32(job.tokenCount))
-        if configuration.hasBiases {
-            arguments.upBiases = weights.upBiases.address
-            arguments.downBiases = weights.downBiases.address
-        }
-        (arguments.limit, arguments.slope) = configuration.activation.constants
+        arguments.describe(weights, of: configuration)
         arguments.weightsRowsOnInput = configuration.weightPlacement == .input ? 1 : 0
         return arguments
     }

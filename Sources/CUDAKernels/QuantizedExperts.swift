@@ -218,10 +218,7 @@ struct QuantizedExperts: Sendable {
             state: workspace.streaming.state.address, tokenCount: UInt32(job.tokenCount))
         arguments.up = MoEStream.Operands(weights: weights.up.address, inputs: inputs, pitch: configuration.rowPitch)
         (arguments.hidden, arguments.residual) = (hidden, products == .down ? rows.residual : 0)
-        (arguments.upScales, arguments.downScales) = (scales.upFactors.address, scales.downFactors.address)
-        arguments.upBiases = configuration.hasBiases ? weights.upBiases.address : 0
-        arguments.downBiases = configuration.hasBiases ? weights.downBiases.address : 0
-        (arguments.limit, arguments.slope) = configuration.activation.constants
+        arguments.describe(weights, scales: scales, of: configuration)
         arguments.weightsRowsOnInput = products == .up ? 1 : 0
         try stream.launch(entry.kernel, entry.launch(isEarly: false), arguments)
     }
@@ -238,12 +235,9 @@ struct QuantizedExperts: Sendable {
         var arguments = MoEGemm.Arguments(
             routing: routing, upWeights: weights.up.address, downWeights: weights.down.address, inputs: inputs,
             hidden: hidden, output: rows.output, residual: products == .down ? rows.residual : 0,
-            upScales: scales.upFactors.address, downScales: scales.downFactors.address,
             counters: memory.counters.address, partials: quantized.partials.address, slotCount: UInt32(slotCount),
             tokenCount: UInt32(rows.count))
-        arguments.upBiases = configuration.hasBiases ? weights.upBiases.address : 0
-        arguments.downBiases = configuration.hasBiases ? weights.downBiases.address : 0
-        (arguments.limit, arguments.slope) = configuration.activation.constants
+        arguments.describe(weights, scales: scales, of: configuration)
         arguments.weightsRowsOnInput = products == .up ? 1 : 0
         arguments.tokenExpert = UInt32(rows.expert)
         // The factors are written by the launch before.

@@ -75,11 +75,7 @@ struct StreamedExperts: Sendable {
         arguments.up = MoEStream.Operands(weights.up, job.input, pitch: configuration.rowPitch)
         arguments.hidden = memory.hidden.address
         arguments.packets = memory.packets.address
-        arguments.upScales = weights.upScales.address
-        arguments.downScales = weights.downScales.address
-        arguments.upBiases = configuration.hasBiases ? weights.upBiases.address : 0
-        arguments.downBiases = configuration.hasBiases ? weights.downBiases.address : 0
-        (arguments.limit, arguments.slope) = configuration.activation.constants
+        arguments.describe(weights, of: configuration)
         arguments.weightsRowsOnInput = configuration.weightPlacement == .input ? 1 : 0
         return arguments
     }
