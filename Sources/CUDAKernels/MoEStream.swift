@@ -83,7 +83,7 @@ struct MoEStream: TemplateKernel, Equatable {
         let sumLaneCount = rowCount >= 8 ? 4 : (rowCount + 1) / 2
         let buffers = 2 * (turnCount * 4 * columnTileCount * 8 * sumLaneCount) * 16
         let outputs = shape.downBlockCount == 0 ? 0 : (hasPhases ? 2 : 1) * 4 * 16 * tokenCount * 4
-        return ring + buffers + outputs + 4 * 8 + routingByteCount + gatheredByteCount
+        return ring + buffers + outputs + 6 * 8 + routingByteCount + gatheredByteCount
     }
 
     /// Of it, the rows that are gathered, two barriers, a factor for each row, and the number of the launch.

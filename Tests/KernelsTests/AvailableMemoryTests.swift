@@ -82,7 +82,7 @@ struct AvailableMemoryTests {
             let error = #expect(throws: KernelError.self) {
                 try AvailableMemory.require(byteCounts, of: 100, for: "layer")
             }
-            #expect(error?.description.contains("layer: no memory for the \(needed) bytes") == true)
+            #expect(error?.description.contains("layer: no memory for \(needed) bytes, 100 are") == true)
         }
     }
 }

@@ -53,6 +53,20 @@ struct KeyValueCacheTests {
         #expect(cache.byteCount == 2 * blockByteCount)
     }
 
+    @Test("is refused memory that the system does not have, when a piece of it is about to be taken")
+    func refusal() throws {
+        var available = 1 << 30
+        let memory = KeyValueMemory(availableByteCount: { available })
+        let valueCount = (1 << 20) / MemoryLayout<Float>.size
+        for _ in 0..<3 { _ = try memory.takeBlock(valueCount: valueCount) }
+        available = 0
+        _ = try memory.takeBlock(valueCount: valueCount)
+        let error = #expect(throws: KernelError.self) { try memory.takeBlock(valueCount: valueCount) }
+        #expect(error?.description == "a key-value cache: no memory for \(1 << 20) bytes, 0 are available")
+        available = 1 << 20
+        _ = try memory.takeBlock(valueCount: valueCount)
+    }
+
     @Test("places blocks apart from each other, in small and in large pages")
     func blocks() throws {
         let memory = KeyValueMemory()

@@ -12,7 +12,7 @@ public protocol BenchmarkDevice: Backend {
     /// The bytes that all caches of the device hold together.
     var cacheByteCount: Int { get }
 
-    /// The bytes of memory that the device has.
+    /// The bytes of memory that can be had on the device.
     var memoryByteCount: Int { get }
 
     /// Measures what the device does at best; takes about a second.

@@ -11,8 +11,8 @@ extension CPUBackend: BenchmarkDevice {
     /// The last-level caches of all cores.
     public var cacheByteCount: Int { HostMemory.cacheByteCount }
 
-    /// The physical memory of this machine.
-    public var memoryByteCount: Int { HostMemory.byteCount }
+    /// What this process can still get of the machine's memory.
+    public var memoryByteCount: Int { min(Self.availableMemoryByteCount ?? .max, HostMemory.byteCount) }
 
     /// Measures the rates at which all threads read memory, and multiply and add in registers.
     public func measureLimits() -> DeviceLimits {

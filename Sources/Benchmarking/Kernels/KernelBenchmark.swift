@@ -89,7 +89,7 @@ public struct KernelBenchmark<Device: BenchmarkDevice> {
     /// - Throws: ``KernelError`` if not even one fits.
     func copyCount(ofByteCount byteCount: Int, what: String) throws -> Int {
         guard byteCount <= device.memoryByteCount / 4 * 3 else {
-            throw KernelError("\(what) takes \(byteCount) bytes, the device has \(device.memoryByteCount)")
+            throw KernelError("\(what) takes \(byteCount) bytes, \(device.memoryByteCount) are available")
         }
         return WeightCopies.count(
             ofByteCount: byteCount, wanted: weightByteCount, memoryByteCount: device.memoryByteCount)

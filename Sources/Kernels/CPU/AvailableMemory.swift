@@ -4,6 +4,9 @@ enum AvailableMemory {
     ///
     /// Linux reserves memory that it does not have, and then ends the process that writes to it.
     ///
+    /// - Parameters:
+    ///   - byteCounts: added up.
+    ///   - name: of the layer or what else takes them, for the message.
     /// - Throws: ``KernelError`` if there is not that much memory.
     static func require(
         _ byteCounts: some Sequence<Int>, of available: Int? = byteCount, for name: String
@@ -13,7 +16,7 @@ enum AvailableMemory {
             return overflow ? .max : sum
         }
         guard let available, needed > available else { return }
-        throw KernelError("\(name): no memory for the \(needed) bytes of its layer, \(available) are available")
+        throw KernelError("\(name): no memory for \(needed) bytes, \(available) are available")
     }
 
     /// The bytes, or nil where the system does not tell.

@@ -7,9 +7,17 @@ final class KeyValueMemory {
     private var arena = MemoryArena(pieceByteCount: 2 << 20)
     private var pieces: [LargePageMemory] = []
     private var byteCount = 0
+    private let availableByteCount: () -> Int?
 
     /// From which size on a cache gets large pages.
     private static let leastLargeByteCount = 2 << 20
+
+    /// No memory yet.
+    ///
+    /// - Parameter availableByteCount: what the system can still give, or nil where it does not tell; asked for each piece.
+    init(availableByteCount: @escaping () -> Int? = { AvailableMemory.byteCount }) {
+        self.availableByteCount = availableByteCount
+    }
 
     /// A block of values, aligned to 64 bytes; it lives as long as this object.
     ///
@@ -22,7 +30,11 @@ final class KeyValueMemory {
             buffers.append(buffer)
             return buffer.base
         }
-        let (piece, offset) = try arena.reserve(byteCount: blockByteCount, for: "a key-value cache")
+        let name = "a key-value cache"
+        if !arena.hasRoom(forByteCount: blockByteCount) {
+            try AvailableMemory.require([blockByteCount], of: availableByteCount(), for: name)
+        }
+        let (piece, offset) = try arena.reserve(byteCount: blockByteCount, for: name)
         if pieces.last !== piece { pieces.append(piece) }
         let block = UnsafeMutableRawPointer(piece.base + offset).bindMemory(to: Float.self, capacity: valueCount)
         block.update(repeating: 0, count: valueCount)

@@ -52,13 +52,18 @@ struct MemoryArena {
     /// An arena without memory.
     init(pieceByteCount: Int) { self.pieceByteCount = pieceByteCount }
 
+    /// Whether the last piece has room for so many bytes.
+    func hasRoom(forByteCount byteCount: Int) -> Bool {
+        byteCount <= (memory?.byteCount ?? 0) - usedByteCount
+    }
+
     /// Some memory, and where it starts in a piece, at a multiple of 64 bytes.
     ///
     /// - Throws: ``KernelError`` if there is not that much memory.
     mutating func reserve(
         byteCount: Int, for name: String
     ) throws(KernelError) -> (memory: LargePageMemory, offset: Int) {
-        if let memory, byteCount <= memory.byteCount - usedByteCount {
+        if let memory, hasRoom(forByteCount: byteCount) {
             let offset = usedByteCount
             usedByteCount += min((byteCount + 63) & ~63, memory.byteCount - usedByteCount)
             return (memory, offset)

@@ -99,8 +99,8 @@ struct BenchLatency: AsyncParsableCommand {
             guard leastByteCount <= backend.memoryByteCount else {
                 throw EngineError(
                     .unsupported,
-                    "the model's weights take \(leastByteCount) bytes at 4 bits each, this machine has "
-                        + "\(backend.memoryByteCount)")
+                    "the model's weights take \(leastByteCount) bytes at 4 bits each, "
+                        + "\(backend.memoryByteCount) are available")
             }
             let weights = try loader.load(specification)
             let transformer = try Transformer(

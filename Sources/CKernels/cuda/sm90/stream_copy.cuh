@@ -97,12 +97,14 @@ struct StreamInputCopier {
         while (load_acquire(cta.arguments.state->finished + phase) < count) {}
     }
 
-    /// Until all that the first product makes in a phase is in memory, by one of the warps for all. Where rows are gathered,
-    /// until most of it is: packets tell for themselves, and by the time that the first are here, the last have been sent.
+    /// Until all that the first product makes in a phase is in memory: the first warp asks, and tells the others. Where rows
+    /// are gathered, until most of it is: packets tell for themselves, and by the time that the first are here, the last have
+    /// been sent.
     DEVICE void await_units(u32 blockCount, int phase, u32 index) const {
         const u32 units = unit_count(blockCount, phase);
-        if (index == 0) await_count(Shape::kGatheredRows > 0 ? units - units / 8 : units, phase);
-        if (Shape::kInputCopiers > 1) barrier_named<3, 32 * Shape::kInputCopiers>();
-        __syncwarp();
+        u64* known = cta.exchange + 4 + phase;
+        if (index > 0) return barrier_wait(known, 0);
+        await_count(Shape::kGatheredRows > 0 ? units - units / 8 : units, phase);
+        if (Shape::kInputCopiers > 1) warp_arrive(known);
     }
 };

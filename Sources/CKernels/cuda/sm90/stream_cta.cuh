@@ -64,7 +64,7 @@ struct StreamShape {
     static constexpr int kOutputSlots = kPhases ? 2 : 1;  ///< weight blocks of the second product whose sums are not complete
     static constexpr int kOutputFloats = 4 * TILE_ROWS * kTokens;  ///< of a slot
     static constexpr int kOutputBytes = kDownBlocks == 0 ? 0 : kOutputSlots * kOutputFloats * 4;
-    static constexpr int kExchangeBytes = 2 * kBufferQuads * 16 + kOutputBytes + 4 * 8;
+    static constexpr int kExchangeBytes = 2 * kBufferQuads * 16 + kOutputBytes + 6 * 8;
     typedef StreamRouting<Choice, kTokens, kRows> Routed;
     static constexpr int kGatheredBytes =  ///< rows, two barriers, the rows' factors, the number of the launch
         kGatheredRows == 0 ? 0 : (kGatheredRows * (kDownSlabs_ * Ring::columnBytes + 4) + 2 * 8 + 4 + 15) / 16 * 16;
@@ -85,7 +85,7 @@ struct StreamCta {
     typename Shape::Ring ring;
     float4* buffers;
     float* outputs;  ///< of a finishing warp: its 16 rows of an output block, [kTokens][16]; further slots behind those of all
-    u64* exchange;   ///< barriers: buffers full, buffers empty
+    u64* exchange;   ///< barriers: buffers full, buffers empty, `hidden` known to the copiers of inputs in each phase
     char* routed;    ///< memory of `Routed`, then that of `StreamGathered`
     Routing routing;
     bool isEarly;    ///< routing is known before the previous kernel has ended
@@ -107,6 +107,7 @@ struct StreamCta {
         for (int i = 0; i < 2; ++i) {
             barrier_init(exchange + i, Shape::kMultipliers * WARP_ARRIVALS);
             barrier_init(exchange + 2 + i, Shape::kFinishers * WARP_ARRIVALS);
+            barrier_init(exchange + 4 + i, WARP_ARRIVALS);
         }
         ring.init(Shape::kTileWarps * Shape::kSlabTurns);
     }
