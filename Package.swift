@@ -13,6 +13,7 @@ let swiftSettings: [SwiftSetting] =
 let cSettings: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
 
 let orderedCollections = Target.Dependency.product(name: "OrderedCollections", package: "swift-collections")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 // The targets, lowest first: arrows point only upwards in this list.
@@ -39,10 +40,7 @@ let package = Package(
         // Untrusted files: JSON, safetensors, model folders and their configuration.
         .target(name: "ModelFiles", dependencies: [orderedCollections], swiftSettings: swiftSettings),
         .target(
-            name: "Tokenization",
-            dependencies: [
-                "ModelFiles", orderedCollections, .product(name: "HeapModule", package: "swift-collections"),
-            ],
+            name: "Tokenization", dependencies: ["ModelFiles", orderedCollections, heap],
             swiftSettings: swiftSettings),
         .target(name: "ChatTemplates", dependencies: ["ModelFiles", orderedCollections], swiftSettings: swiftSettings),
         // The operations of the forward pass and the backends that implement them.
@@ -61,7 +59,8 @@ let package = Package(
         // A BF16 checkpoint becomes an FP4 one.
         .target(name: "Quantization", dependencies: ["FP4", "ModelFiles"], swiftSettings: swiftSettings),
         .target(
-            name: "Engine", dependencies: ["Models", "Tokenization", "ChatTemplates"], swiftSettings: swiftSettings),
+            name: "Engine", dependencies: ["Models", "Tokenization", "ChatTemplates", heap],
+            swiftSettings: swiftSettings),
         // How fast it is, beside what the machine could do.
         .target(
             name: "Benchmarking", dependencies: ["CUDA", "CUDAKernels", "FP4", "Kernels", "ModelFiles", "Models"],

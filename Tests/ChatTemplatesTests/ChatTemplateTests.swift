@@ -18,6 +18,19 @@ struct ChatTemplateTests {
         #expect(open == "!True1")
     }
 
+    @Test("prints ranges, also those that end where integers do")
+    func ranges() throws {
+        for (source, expected) in [
+            ("{{ range(2, 8, 3) }}", "range(2, 8, 3)"), ("{{ range(3) }}", "range(0, 3)"),
+            (
+                "{{ range(9223372036854775807, 9223372036854775806, -1) }}",
+                "range(9223372036854775807, 9223372036854775808)"
+            ),
+        ] {
+            #expect(try ChatTemplate(parsing: source, name: "t").render(messages: []) == expected)
+        }
+    }
+
     @Test("says on which line and by which operation a rendering failed")
     func evaluationErrors() throws {
         let source = "{% macro f(x) %}\n{{ x.y.z }}\n{% endmacro %}\n\n{{ 1 }}\n{{ f({}) }}"

@@ -37,6 +37,15 @@ import Testing
         #expect(minP[0..<2] == [0, 0] && minP[2] > 0.2)
     }
 
+    @Test("of equally likely tokens the lowest ones are kept")
+    func ties() throws {
+        let logits = [Float](repeating: 1, count: 1000)
+        for options in [SamplingOptions(temperature: 1, topK: 3), SamplingOptions(temperature: 1, topP: 0.003)] {
+            #expect(try frequencies(options, logits, count: 100)[3...].allSatisfy { $0 == 0 })
+        }
+        #expect(try frequencies(SamplingOptions(temperature: 1, topP: 1e-9), [0, 2, 1], count: 100)[1] > 0.99)
+    }
+
     @Test("a repetition penalty makes tokens of the prompt less likely")
     func repetitionPenalty() throws {
         var sampler = try Sampler(SamplingOptions(repetitionPenalty: 2), prompt: [0])

@@ -129,10 +129,14 @@ extension Unicode.Scalar {
 
 extension PythonSequence {
     /// The arguments of `range` in Python's `repr`.
+    ///
+    /// The one past the last element may exceed `Int`.
     fileprivate var rangeDescription: String {
-        guard let first = elements.first?.integer, let last = elements.last?.integer else { return "0, 0" }
-        guard elements.count > 1, let second = elements[1].integer else { return "\(first), \(first + 1)" }
-        let step = second - first
+        let numbers = (elements.prefix(2) + elements.suffix(1)).compactMap { $0.integer.map { Int128($0) } }
+        guard numbers.count > 1 else { return "0, 0" }
+        let (first, last) = (numbers[0], numbers[numbers.count - 1])
+        guard elements.count > 1 else { return "\(first), \(first + 1)" }
+        let step = numbers[1] - first
         return step == 1 ? "\(first), \(last + 1)" : "\(first), \(last + step), \(step)"
     }
 }

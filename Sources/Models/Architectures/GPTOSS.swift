@@ -3,7 +3,7 @@ import ModelFiles
 
 /// gpt-oss (20b, 120b).
 ///
-/// Source: `modeling_gpt_oss.py` of transformers 5.23; the activation's alpha is fixed there.
+/// Source: `modeling_gpt_oss.py` of transformers 5.23.
 enum GPTOSS: Architecture {
     static let modelTypes = ["gpt_oss"]
 
@@ -36,6 +36,7 @@ enum GPTOSS: Architecture {
         let expertCount = try fields.integer("num_local_experts", in: 1...4096)
         let topKField = fields.has("num_experts_per_tok") ? "num_experts_per_tok" : "experts_per_token"
         let limit = Float(try fields.number("swiglu_limit", in: 0...1e6, default: 7))
+        let alpha = Float(try fields.number("swiglu_alpha", in: 0...1e6, default: 1.702))
         return .mixture(
             router: LinearSpecification(
                 name + ".mlp.router", outputs: expertCount, inputs: decoder.hiddenSize, hasBias: true),
@@ -45,7 +46,7 @@ enum GPTOSS: Architecture {
             experts: ExpertsSpecification(
                 name: name + ".mlp.experts", count: expertCount, hiddenSize: decoder.hiddenSize,
                 intermediateSize: try fields.integer("intermediate_size", in: 1...1 << 24),
-                activation: .clampedSwiglu(alpha: 1.702, limit: limit), fusedOrder: .interleaved, hasBias: true),
+                activation: .clampedSwiglu(alpha: alpha, limit: limit), fusedOrder: .interleaved, hasBias: true),
             shared: nil)
     }
 }

@@ -11,12 +11,14 @@ enum Qwen3MoE: Architecture {
         let decoder = try DecoderConfiguration(config, fields: config)
         let denseLayers = Set(try config.integers("mlp_only_layers"))
         let step = try config.integer("decoder_sparse_step", in: 1...4096, default: 1)
+        // The same in all layers, unlike the dense models'.
+        let mask = try Qwen3.window(decoder).map { AttentionMask.slidingWindow($0) } ?? .causal
         var layers: [LayerSpecification] = []
         for index in 0..<decoder.layerCount {
             let isMixture = (index + 1).isMultiple(of: step) && !denseLayers.contains(index)
             let feedForward =
                 isMixture ? try mixture(decoder, index: index) : try Qwen3.dense(decoder, index: index)
-            layers.append(try Qwen3.layer(decoder, index: index, feedForward: feedForward))
+            layers.append(try Qwen3.layer(decoder, index: index, mask: mask, feedForward: feedForward))
         }
         return decoder.model(layers: layers)
     }

@@ -82,6 +82,16 @@ struct BenchLatency: AsyncParsableCommand {
         }
     }
 
+    /// Of a model whose weights are made up.
+    private func configuration() throws -> (ConfigObject, QuantizationConfig) {
+        if let config {
+            let object = try ConfigObject(contentsOf: config)
+            return (object, try QuantizationConfig(config: object))
+        }
+        let folder = try ModelFolder(path: modelOptions.folder())
+        return (folder.config, try QuantizationConfig(folder: folder))
+    }
+
     private func load(_ backend: CPUBackend) throws -> (Transformer<CPUBackend>, ReadVolume, WeightMemory) {
         var bar = ProgressBar("Loading", unit: "layers")
         defer { bar.finish() }
@@ -108,9 +118,9 @@ struct BenchLatency: AsyncParsableCommand {
             return (transformer, ReadVolume(specification, weights: weights), weights.memory)
         }
         if loadFormat == .dummy {
-            let config = try ConfigObject(contentsOf: config ?? modelOptions.folder() + "/config.json")
+            let (config, quantization) = try configuration()
             let specification = try ModelSpecification(config: config)
-            let weights = SyntheticWeights(quantization: try QuantizationConfig(config: config), seed: seed)
+            let weights = SyntheticWeights(quantization: quantization, seed: seed)
             return try loaded(
                 specification, by: ModelLoader(synthetic: weights, backend: backend) { bar.show($0, of: $1) })
         }

@@ -54,13 +54,15 @@ struct Quantize: AsyncParsableCommand {
                 "\(module.name) stays as it is: its \(module.inputSize) inputs are not a multiple of \(format.blockSize)"
             )
         }
-        // An interrupted run ends like a failed one, so that nothing half-written stays.
-        signal(SIGINT) { _ in isInterrupted.store(true, ordering: .relaxed) }
-        defer { signal(SIGINT, SIG_DFL) }
+        // A run that is interrupted ends like a failed one, so that nothing half-written stays.
+        let signals = [SIGINT, SIGTERM]
+        for number in signals { signal(number) { interruption.store($0, ordering: .relaxed) } }
+        defer { for number in signals { signal(number, SIG_DFL) } }
         var bar = ProgressBar("Quantizing", unit: "MB")
         defer { bar.finish() }
         try quantizer.write(to: destination) { count, total in
-            if isInterrupted.load(ordering: .relaxed) { throw ExitCode(128 + SIGINT) }
+            let number = interruption.load(ordering: .relaxed)
+            if number != 0 { throw ExitCode(128 + number) }
             bar.show(count / 1_000_000, of: total / 1_000_000)
         }
         bar.finish()
@@ -78,8 +80,8 @@ struct Quantize: AsyncParsableCommand {
     }
 }
 
-/// Whether the user has asked to stop.
-private let isInterrupted = Atomic<Bool>(false)
+/// The signal by which the run was asked to stop; 0 before.
+private let interruption = Atomic<Int32>(0)
 
 extension QuantizationScheme.Format: ExpressibleByArgument {}
 extension QuantizationScheme.Layout: ExpressibleByArgument {}
