@@ -85,7 +85,7 @@ public struct Sampler {
         return pick(candidates)
     }
 
-    // Few of a large vocabulary are kept: a heap finds them in a fraction of the time of sorting it.
+    // Few of a large vocabulary are kept: a heap finds them without sorting the rest.
 
     private func keepTopK(_ candidates: inout [Candidate]) {
         var heap = Heap(candidates)

@@ -27,6 +27,17 @@ import Testing
         #expect(dense.layers.map(\.attention.mask).prefix(2) == [.causal, .slidingWindow(3)])
     }
 
+    @Test("YaRN stretches the context if it says from what")
+    func context() throws {
+        let stated = try specification("qwen3_dense-bf16", [:]).contextLength
+        for (original, expected) in [("32768", 131072), ("4", stated), ("null", stated)] {
+            let scaling = try JSON(
+                parsing: "{\"rope_type\": \"yarn\", \"factor\": 4, \"original_max_position_embeddings\": \(original)}")
+            let fields = ["rope_scaling": scaling, "rope_parameters": .null]
+            #expect(try specification("qwen3_dense-bf16", fields).contextLength == expected)
+        }
+    }
+
     @Test("gpt-oss reads the slope of its activation")
     func slope() throws {
         for (fields, expected) in [([:], Float(1.702)), (["swiglu_alpha": JSON.number(1.5)], 1.5)] {

@@ -25,7 +25,9 @@ struct DecoderConfiguration {
         hiddenSize = try fields.integer("hidden_size", in: 1...1 << 20)
         layerCount = try fields.integer("num_hidden_layers", in: 1...4096)
         vocabularySize = try fields.integer("vocab_size", in: 1...1 << 24)
-        contextLength = try fields.integer("max_position_embeddings", in: 1...1 << 30, default: 2048)
+        contextLength = max(
+            try fields.integer("max_position_embeddings", in: 1...1 << 30, default: 2048),
+            try RotaryEmbedding.stretchedLength(fields) ?? 0)
         normEpsilon = Float(try fields.number("rms_norm_eps", in: 0...1, default: 1e-6))
         queryHeadCount = try fields.integer("num_attention_heads", in: 1...4096)
         keyValueHeadCount = try fields.integer("num_key_value_heads", in: 1...4096, default: queryHeadCount)

@@ -13,7 +13,7 @@ import ModelFiles
 /// version 5 files have both in `rope_parameters`.
 extension RotaryEmbedding {
     init(_ fields: ConfigObject, headSize: Int, pairing: Pairing) throws {
-        let scaling = try fields.optionalObject("rope_parameters") ?? fields.optionalObject("rope_scaling")
+        let scaling = try Self.scaling(fields)
         for kind in scaling?.keys ?? [] {
             guard let scaling, case .object = scaling[kind] else { continue }
             throw scaling.error(.unsupported, kind, "rotary embeddings for each kind of layer are not supported")
@@ -29,7 +29,7 @@ extension RotaryEmbedding {
         }
         let unscaled = (0..<headSize / 2).map { 1 / powf(Float(base), Float(2 * $0) / Float(headSize)) }
 
-        let typeField = scaling?.has("rope_type") == true ? "rope_type" : "type"
+        let typeField = Self.typeField(scaling)
         switch try scaling?.string(typeField, default: "default") {
         case nil, "default"?:
             self.init(inverseFrequencies: unscaled, pairing: pairing)
@@ -48,6 +48,24 @@ extension RotaryEmbedding {
                 .unsupported, typeField,
                 "expected default, linear, llama3 or yarn, found \(other.quotedForMessage)")
         }
+    }
+
+    /// The positions that YaRN stretches a model's own to, where these are stated.
+    ///
+    /// `max_position_embeddings` often still is what the model was trained with, as the model cards of Qwen3 have it.
+    static func stretchedLength(_ fields: ConfigObject) throws -> Int? {
+        guard let scaling = try scaling(fields), try scaling.string(typeField(scaling), default: "default") == "yarn",
+            let original = try scaling.optionalInteger("original_max_position_embeddings", in: 1...1 << 30)
+        else { return nil }
+        return min(Int(Double(original) * (try scaling.number("factor", in: 1...1e6))), 1 << 30)
+    }
+
+    private static func scaling(_ fields: ConfigObject) throws -> ConfigObject? {
+        try fields.optionalObject("rope_parameters") ?? fields.optionalObject("rope_scaling")
+    }
+
+    private static func typeField(_ scaling: ConfigObject?) -> String {
+        scaling?.has("rope_type") == true ? "rope_type" : "type"
     }
 }
 
